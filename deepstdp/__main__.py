@@ -1,0 +1,5 @@
+import sys
+
+from deepstdp.cli import main
+
+sys.exit(main())

@@ -1,0 +1,88 @@
+"""Convolutional networks that convert to integrate-and-fire neurons.
+
+No bias, ReLU everywhere, average pooling before a block's last ReLU: each unit is then the rate
+of a neuron. The shape is that of VGG (Simonyan and Zisserman 2015).
+"""
+
+import math
+
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from deepstdp.errors import UserError
+
+Plan = tuple[tuple[int, ...], ...]
+"""Channels of the convolutions, block by block; each block ends in a stride-2 average pooling."""
+
+VGG15_PLAN: Plan = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+VGG15_FEATURES = 4096
+VGG_SMALL_PLAN: Plan = ((32,), (64,), (128,), (256,))
+VGG_SMALL_FEATURES = 512
+
+
+class VGG(nn.Sequential):
+    """(B, C, H, W) images to (B, D) rates: blocks of 3x3 convolutions, then one linear layer.
+
+    Args:
+        in_channels: channels of the images.
+        image_size: side length of the images; at least 2 for each pooling to halve.
+        plan: the convolutions. A block whose input is smaller than 2 x 2 does not pool.
+        n_features: units of the last hidden layer (D).
+        batch_norm: normalise after each convolution and the linear layer.
+        generator: of the initial weights (He-normal).
+
+    Raises:
+        UserError: images too small for the poolings of the plan.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        image_size: int,
+        plan: Plan,
+        n_features: int,
+        batch_norm: bool,
+        generator: Generator,
+    ) -> None:
+        smallest = 2 ** len(plan)
+        if image_size < smallest:
+            raise UserError(
+                f"images of {image_size} pixels are too small for this backbone: "
+                f"data.image_size must be at least {smallest}"
+            )
+        layers: list[nn.Module] = []
+        channels, side = in_channels, image_size
+        for block in plan:
+            for position, width in enumerate(block):
+                layers.append(nn.Conv2d(channels, width, 3, padding=1, bias=False))
+                if batch_norm:
+                    layers.append(nn.BatchNorm2d(width))
+                if position == len(block) - 1:
+                    layers.append(nn.AvgPool2d(2))
+                layers.append(nn.ReLU())
+                channels = width
+            side //= 2
+        layers += [nn.Flatten(), nn.Linear(channels * side * side, n_features, bias=False)]
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(n_features))
+        layers.append(nn.ReLU())
+        super().__init__(*layers)
+        initialise(self, generator)
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """Features after the last ReLU."""
+        return super().forward(images)
+
+
+def initialise(module: nn.Module, generator: Generator) -> None:
+    """He-normal weights, std = sqrt(2 / fan_in) (He et al. 2015), and no bias.
+
+    A pooling between a layer and its ReLU halves the standard deviation of what it averages at
+    most, so activations keep their scale through depth.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            fan_in = math.prod(layer.weight.shape[1:])
+            nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / fan_in), generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

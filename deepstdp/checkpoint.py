@@ -1,0 +1,67 @@
+"""Where a run stands: enough to go on as if it had never stopped.
+
+No generator has a state to save, since all randomness is keyed.
+"""
+
+from dataclasses import dataclass, field
+
+from deepstdp.clustering import Assignment
+from deepstdp.evaluation.measure import Metrics
+from deepstdp.model import prefixed, unprefixed
+from deepstdp.pipeline import STAGES, Loop
+from deepstdp.run_dir import RunDir, Tensors
+
+
+@dataclass
+class Position:
+    """How far a run has come.
+
+    Attributes:
+        epoch: epochs done.
+        untrained: measurements before the first epoch.
+        seconds: time spent by stage, evaluation included.
+        wall_seconds: time since the start, of all sessions of the run.
+    """
+
+    epoch: int = 0
+    untrained: Metrics = field(default_factory=dict)
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {f"seconds_{stage}": 0.0 for stage in STAGES}
+    )
+    wall_seconds: float = 0.0
+
+
+def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
+    """Write a checkpoint. No generator has a state to save: all randomness is keyed."""
+    tensors = prefixed("network", loop.model.network.state_dict())
+    tensors |= prefixed("momentum", _momentum(loop))
+    tensors |= loop.model.clustering_tensors()
+    if loop.assignment is not None:
+        tensors["pseudo_labels"] = loop.assignment.labels
+    run.save_tensors("checkpoint", tensors, vars(position))
+
+
+def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
+    """Take up what ``save_checkpoint`` wrote.
+
+    Raises:
+        UserError: the checkpoint is damaged.
+    """
+    tensors, info = run.load_tensors("checkpoint")
+    loop.model.network.load_state_dict(unprefixed("network", tensors))
+    for name, parameter in loop.model.network.named_parameters():
+        if f"momentum.{name}" in tensors:
+            buffer = tensors[f"momentum.{name}"].to(parameter.device)
+            loop.optimizer.state[parameter]["momentum_buffer"] = buffer
+    loop.model.load_clustering_tensors(tensors)
+    if "pseudo_labels" in tensors:
+        labels = tensors["pseudo_labels"].to(loop.model.device)
+        loop.assignment = Assignment(labels, loop.config.clustering.n_clusters)
+    return Position(**info)
+
+
+def _momentum(loop: Loop) -> Tensors:
+    states = {
+        name: loop.optimizer.state.get(p) for name, p in loop.model.network.named_parameters()
+    }
+    return {name: s["momentum_buffer"] for name, s in states.items() if s}

@@ -1,0 +1,199 @@
+"""The command line: parses, calls, prints. No logic of its own."""
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser, Namespace
+
+from deepstdp.comparison.summary import summarise
+from deepstdp.comparison.table import markdown
+from deepstdp.comparison.trials import UNTRAINED, parse_methods, run_trials
+from deepstdp.config import Config
+from deepstdp.config_files import config_parser, parse, to_config
+from deepstdp.data.unlabelled import load_unlabelled
+from deepstdp.errors import UserError
+from deepstdp.inference import evaluate
+from deepstdp.model import load_model
+from deepstdp.pipeline import STAGES
+from deepstdp.progress import ConsoleProgress
+from deepstdp.report.figures import save_comparison_figure, save_run_figures
+from deepstdp.run_dir import Record, RunDir, labels_csv, write_atomically
+from deepstdp.runner import run_experiment
+
+OnError = Literal["stop", "skip"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 2 for what the user can mend."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        print(f"deepstdp: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("deepstdp: interrupted", file=sys.stderr)
+        return 130
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        raise UserError(f"unknown command '{name}': there are {', '.join(COMMANDS)}")
+    make_parser, command = COMMANDS[name]
+    parser = make_parser()
+    command(parser, parse(parser, rest))
+    return 0
+
+
+def _overview() -> str:
+    lines = ["usage: deepstdp COMMAND [options]", "", (__doc__ or "").split(":")[0] + "s:"]
+    lines = ["usage: deepstdp COMMAND [options]", "", "commands:"]
+    lines += [f"  {name:<9} {make().description}" for name, (make, _) in COMMANDS.items()]
+    return "\n".join([*lines, "", "deepstdp COMMAND --help shows its options."])
+
+
+def _train_parser() -> ArgumentParser:
+    parser = config_parser(
+        prog="deepstdp train", description="Train a network on pseudo-labels from STDP."
+    )
+    parser.add_argument("--run_dir", type=str | None, help="folder for the run (default: new)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in run_dir")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in run_dir")
+    return parser
+
+
+def _train(parser: ArgumentParser, args: Namespace) -> None:
+    config = to_config(parser, args)
+    if args.resume and (args.run_dir is None or args.overwrite):
+        raise UserError("--resume needs the --run_dir to continue, and no --overwrite")
+    path = Path(args.run_dir) if args.run_dir else _new_run_dir(config)
+    with ConsoleProgress() as progress:
+        run = run_experiment(
+            config, path, resume=args.resume, overwrite=args.overwrite, progress=progress
+        )
+    figures = save_run_figures(run)
+    summary = run.summary()
+    assert summary is not None
+    print(_closing(summary))
+    print("\n".join(["figures: " + ", ".join(f.name for f in figures)] if figures else []))
+    print(f"run: {path}")
+
+
+def _compare_parser() -> ArgumentParser:
+    parser = config_parser(
+        prog="deepstdp compare",
+        description="Train one recipe with several clusterers and seeds, and compare.",
+    )
+    parser.add_argument(
+        "--methods", default="untrained,kmeans,kmeans-warm,stdp", help="clusterers, with commas"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from --seed on")
+    parser.add_argument("--out", required=True, help="folder for all runs and the comparison")
+    return parser
+
+
+def _compare(parser: ArgumentParser, args: Namespace) -> None:
+    config, methods, out = to_config(parser, args), parse_methods(args.methods), Path(args.out)
+    if args.seeds < 1:
+        raise UserError(f"--seeds must be at least 1, not {args.seeds}")
+    seeds = range(config.seed, config.seed + args.seeds)
+    with ConsoleProgress() as progress:
+        runs = run_trials(config, methods, seeds, out, progress)
+    for of_method in runs.values():
+        for run in of_method:
+            save_run_figures(run)
+    comparison = summarise(runs, seeds, out)
+    table = markdown(comparison)
+    write_atomically(out / "comparison.md", (table + "\n").encode())
+    untrained = comparison["methods"].get(UNTRAINED) or comparison["methods"]["none"]
+    levels = {k: v["mean"] for k, v in untrained.items() if isinstance(v, dict)}
+    figure = save_comparison_figure(runs, levels, out)
+    print("\n" + table + "\n")
+    print(f"figure: {figure}\ncomparison: {out / 'comparison.json'}\nruns: {out}")
+
+
+def _evaluate_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        exit_on_error=False,
+        prog="deepstdp evaluate",
+        description="Measure a trained run on its own or on other images.",
+    )
+    parser.add_argument("run", help="a run directory")
+    parser.add_argument("--data.source", type=str | None, help="other images (default: the run's)")
+    parser.add_argument("--data.classes", type=str | list[str] | None, help="as in train")
+    parser.add_argument("--data.on_error", type=OnError | None, help="as in train")
+    return parser
+
+
+def _evaluate(parser: ArgumentParser, args: Namespace) -> None:
+    overrides = {k: v for k, v in vars(args.data).items() if v is not None}
+    with ConsoleProgress() as progress:
+        metrics = evaluate(RunDir.open(Path(args.run)), overrides, progress)
+    for name, value in metrics.items():
+        print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+
+
+def _predict_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        exit_on_error=False,
+        prog="deepstdp predict",
+        description="Print the cluster of each image as CSV.",
+    )
+    parser.add_argument("run", help="a run directory")
+    parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
+    parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")
+    parser.add_argument("--on_error", type=OnError, default="stop", help="skip what is no image")
+    return parser
+
+
+def _predict(parser: ArgumentParser, args: Namespace) -> None:
+    model, (channels, size, _) = load_model(RunDir.open(Path(args.run)))
+    with ConsoleProgress() as progress:
+        images, skipped = load_unlabelled(
+            [Path(path) for path in args.images], channels, size, args.on_error, progress
+        )
+        labels = model.assign(images.images.to(model.device), progress).labels.cpu().numpy()
+    content = labels_csv("cluster", images.names, labels)
+    if args.out:
+        write_atomically(Path(args.out), content)
+    else:
+        sys.stdout.write(content.decode())
+    for name in skipped:
+        print(f"skipped {name}: not an image", file=sys.stderr)
+
+
+def _new_run_dir(config: Config) -> Path:
+    source = Path(config.data.source).stem
+    method = config.clustering.class_path or config.clustering.method
+    return Path("runs") / f"{source}-{method}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _closing(summary: Record) -> str:
+    """Final accuracies beside the untrained network's, and where the time went."""
+    final, untrained, seconds = summary["final"], summary["untrained"], summary["seconds"]
+    lines = []
+    for key, name in (("linear_probe_accuracy", "linear probe"), ("knn_accuracy", "k-NN")):
+        if final.get(key) is not None:
+            lines.append(f"{name}: {final[key]:.1%} (untrained {untrained[key]:.1%})")
+    if summary["n_skipped"]:
+        lines.append(f"skipped {summary['n_skipped']} files that are no images")
+    total = sum(seconds.values()) or 1.0
+    shares = [f"{stage} {seconds[f'seconds_{stage}'] / total:.0%}" for stage in STAGES]
+    lines.append(f"time: {summary['wall_seconds']:.0f} s ({', '.join(shares)})")
+    return "\n".join(lines)
+
+
+Command = tuple[Callable[[], ArgumentParser], Callable[[ArgumentParser, Namespace], None]]
+COMMANDS: dict[str, Command] = {
+    "train": (_train_parser, _train),
+    "compare": (_compare_parser, _compare),
+    "evaluate": (_evaluate_parser, _evaluate),
+    "predict": (_predict_parser, _predict),
+}

@@ -1,0 +1,52 @@
+"""Clusterers, all behind ``fit_predict(features) -> Assignment``."""
+
+from typing import Any
+
+from deepstdp.clustering.base import Assignment, Clusterer
+from deepstdp.clustering.custom import CustomClusterer
+from deepstdp.clustering.kmeans import KMeans
+from deepstdp.clustering.random_labels import RandomLabels
+from deepstdp.clustering.sinkhorn import Sinkhorn
+from deepstdp.clustering.stdp import STDPClustering
+from deepstdp.config import ClusteringConfig
+from deepstdp.imports import build
+from deepstdp.progress import SILENT, Progress
+
+__all__ = ["Assignment", "Clusterer", "build_clusterer"]
+
+
+def build_clusterer(
+    config: ClusteringConfig,
+    seed: int,
+    progress: Progress = SILENT,
+    custom: Any = None,
+) -> Clusterer | None:
+    """The clusterer that the config names; None for ``none``, which trains nothing.
+
+    Args:
+        config: which one.
+        seed: of its random numbers.
+        progress: follows long clustering.
+        custom: a clusterer of the user's own, in the place of the config's.
+
+    Raises:
+        UserError: a ``class_path`` that is no clusterer.
+    """
+    k = config.n_clusters
+    if custom is None and config.class_path is not None:
+        custom = build(config.class_path, config.init_args)
+    if custom is not None:
+        return custom if isinstance(custom, Clusterer) else CustomClusterer(custom, k)
+    match config.method:
+        case "stdp":
+            return STDPClustering(k, seed, config.stdp, progress)
+        case "kmeans":
+            return KMeans(k, seed, config.kmeans, persistent=False)
+        case "kmeans-warm":
+            return KMeans(k, seed, config.kmeans, persistent=True)
+        case "sinkhorn":
+            return Sinkhorn(k, seed, config.sinkhorn)
+        case "random":
+            return RandomLabels(k, seed)
+        case "none":
+            return None

@@ -1,0 +1,63 @@
+"""The one call that clusterers differ behind."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from deepstdp.errors import UserError
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which cluster each sample belongs to.
+
+    Attributes:
+        labels: (N,) cluster indices, 0 to K - 1.
+        n_clusters: K.
+        diagnostics: numbers the clusterer reports about how it came to them.
+    """
+
+    labels: Int64[Tensor, "n"]
+    n_clusters: int
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+
+class Clusterer(ABC):
+    """Clusters (N, P) reduced features; each call of ``fit_predict`` is one epoch.
+
+    Attributes:
+        persistent: whether cluster j of one epoch is cluster j of the next, so that the head of
+            the network may be kept.
+        can_predict: whether new features can be assigned.
+    """
+
+    persistent: bool = False
+    can_predict: bool = True
+
+    @abstractmethod
+    def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
+        """Learn from the features and assign them."""
+
+    def predict(self, features: Float[Tensor, "n p"]) -> Assignment:
+        """Assign new features without learning.
+
+        Raises:
+            UserError: this clusterer cannot.
+        """
+        raise UserError(f"{type(self).__name__} cannot assign new images: it has no predict")
+
+    def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
+        """Assign once more under other noise, or None if nothing in ``predict`` is random."""
+        return None
+
+    def state(self) -> State:
+        """What has been learnt, as named tensors, enough to continue or to predict elsewhere."""
+        return {}
+
+    def load_state(self, state: State) -> None:
+        """Continue from ``state()``; the default has nothing to take up."""
+        return

@@ -1,0 +1,87 @@
+"""k-means in torch, on any device: k-means++ seeding and Lloyd's algorithm.
+
+Equal to scikit-learn's from the same start, so that the baseline is not handicapped.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+def squared_distances(
+    x: Float[Tensor, "n p"], centres: Float[Tensor, "k p"]
+) -> Float[Tensor, "n k"]:
+    """||x_i - c_j||^2 = ||x_i||^2 - 2 x_i c_j + ||c_j||^2, never negative."""
+    cross = torch.addmm(centres.square().sum(dim=1)[None, :], x, centres.T, alpha=-2)
+    return (cross + x.square().sum(dim=1, keepdim=True)).clamp_(min=0)
+
+
+def kmeans_plus_plus(
+    x: Float[Tensor, "n p"], n_clusters: int, generator: np.random.Generator
+) -> Float[Tensor, "{n_clusters} p"]:
+    """Seeds drawn by their squared distance to the seeds so far (Arthur and Vassilvitskii 2007)."""
+    draws = torch.from_numpy(generator.random(n_clusters)).to(x.device)
+    chosen = (draws[:1] * len(x)).long()
+    nearest = squared_distances(x, x[chosen])[:, 0]
+    for draw in draws[1:]:
+        cumulative = nearest.double().cumsum(0)
+        index = torch.searchsorted(cumulative, draw * cumulative[-1], right=True)
+        index = index.clamp(max=len(x) - 1)[None]
+        chosen = torch.cat([chosen, index])
+        nearest = torch.minimum(nearest, squared_distances(x, x[index])[:, 0])
+    return x[chosen]
+
+
+def assign(
+    x: Float[Tensor, "n p"], centres: Float[Tensor, "k p"]
+) -> tuple[Int64[Tensor, "n"], Float[Tensor, "n"]]:
+    """E-step: the nearest centre of each sample and the squared distance to it."""
+    parts = [squared_distances(part, centres).min(dim=1) for part in x.split(16384)]
+    return torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts])
+
+
+def update(
+    x: Float[Tensor, "n p"],
+    labels: Int64[Tensor, "n"],
+    distances: Float[Tensor, "n"],
+    n_clusters: int,
+) -> tuple[Float[Tensor, "{n_clusters} p"], int]:
+    """M-step: the mean of each cluster; an empty one takes the sample farthest from its centre.
+
+    Each such sample leaves the cluster it was in, as in scikit-learn.
+
+    Returns:
+        The centres, and how many clusters were empty.
+    """
+    one_hot = torch.nn.functional.one_hot(labels, n_clusters).to(x.dtype)
+    counts, sums = one_hot.sum(dim=0), one_hot.T @ x
+    empty = torch.nonzero(counts == 0)[:, 0]
+    if len(empty) > 0:
+        farthest = distances.topk(min(len(empty), len(x))).indices
+        empty = empty[: len(farthest)]
+        taken = labels[farthest]
+        sums = sums.index_add(0, taken, -x[farthest])
+        counts = counts.index_add(0, taken, -torch.ones_like(counts[taken]))
+        sums[empty], counts[empty] = x[farthest], 1.0
+    return sums / counts.clamp(min=1)[:, None], len(empty)
+
+
+def lloyd(
+    x: Float[Tensor, "n p"], centres: Float[Tensor, "k p"], n_iterations: int
+) -> tuple[Float[Tensor, "k p"], Int64[Tensor, "n"], int]:
+    """Alternate E- and M-steps from the given centres, until labels stand still.
+
+    Returns:
+        Centres, labels by those centres, and how often an empty cluster was filled.
+    """
+    labels, distances = assign(x, centres)
+    n_relocated = 0
+    for _ in range(n_iterations):
+        centres, n_empty = update(x, labels, distances, len(centres))
+        n_relocated += n_empty
+        previous = labels
+        labels, distances = assign(x, centres)
+        if torch.equal(labels, previous):
+            break
+    return centres, labels, n_relocated

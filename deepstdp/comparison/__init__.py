@@ -1,0 +1,1 @@
+"""One recipe with several clusterers and seeds, side by side."""

@@ -1,0 +1,80 @@
+"""The comparison as a table: Markdown, which a terminal shows as well as a README."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from deepstdp.comparison.statistics import Estimate
+from deepstdp.run_dir import Record
+
+_HEADER = (
+    "method",
+    "linear probe %",
+    "k-NN %",
+    "NMI",
+    "stability",
+    "vs k-means %",
+    "points",
+    "epochs to k-means' best",
+    "speed-up",
+    "s/run",
+)
+
+
+def markdown(comparison: Record) -> str:
+    """One row a method: mean and 95 % interval (half width) over seeds."""
+    rows = [_row(name, comparison) for name in comparison["methods"]]
+    widths = [max(len(row[i]) for row in [_HEADER, *rows]) for i in range(len(_HEADER))]
+    lines = [_line(_HEADER, widths), _line(["-" * w for w in widths], widths)]
+    lines += [_line(row, widths) for row in rows]
+    n_seeds = len(comparison["seeds"])
+    interval = "+- half the 95 % t-interval" if n_seeds > 1 else "no interval: one seed"
+    lines += ["", f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, {interval}."]
+    censored = [
+        f"{name} {record['n_censored']} of {n_seeds}"
+        for name, record in comparison["versus_kmeans"].items()
+        if record.get("n_censored")
+    ]
+    if censored:
+        lines.append(
+            "Runs that never reached k-means' best count at their last epoch, so that epochs "
+            f"are too few and speed-ups upper bounds: {', '.join(censored)}."
+        )
+    return "\n".join(lines)
+
+
+def _row(name: str, comparison: Record) -> list[str]:
+    method = comparison["methods"][name]
+    versus = comparison["versus_kmeans"].get(name, {})
+    accuracy = versus.get("linear_probe_accuracy", {})
+    censored = bool(versus.get("n_censored"))
+    return [
+        name,
+        _show(method.get("linear_probe_accuracy"), "{:.1f}", 100),
+        _show(method.get("knn_accuracy"), "{:.1f}", 100),
+        _show(method.get("nmi_labels"), "{:.3f}"),
+        _show(method.get("assignment_stability"), "{:.2f}"),
+        _show(accuracy.get("percent"), "{:+.1f}"),
+        _show(accuracy.get("points"), "{:+.1f}"),
+        (">= " if censored else "") + _show(versus.get("epochs_to_kmeans_best"), "{:.0f}"),
+        ("<= " if censored else "") + _show(versus.get("epochs_speedup"), "{:.2f}"),
+        _show(method.get("wall_seconds"), "{:.0f}"),
+    ]
+
+
+def _show(value: Estimate | None, form: str, scale: float = 1.0) -> str:
+    """``mean +- half`` or, where an interval is not symmetric, ``mean [low, high]``."""
+    if value is None or value["mean"] is None:
+        return "-"
+    mean, interval = value["mean"] * scale, value["ci95"]
+    text = form.format(mean)
+    if interval is None:
+        return text
+    low, high = (end * scale for end in interval)
+    plain = form.replace("+", "")
+    if abs((high - mean) - (mean - low)) < 1e-9 * max(1.0, abs(mean)):
+        return f"{text} +- {plain.format(high - mean)}"
+    return f"{text} [{form.format(low)}, {form.format(high)}]"
+
+
+def _line(cells: Sequence[Any], widths: Sequence[int]) -> str:
+    return "| " + " | ".join(f"{cell:<{w}}" for cell, w in zip(cells, widths, strict=True)) + " |"

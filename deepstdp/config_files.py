@@ -1,0 +1,153 @@
+"""Configs from YAML files and command lines, checked; and back to YAML.
+
+jsonargparse does the parsing. What it does not do is name the nearest key when one is unknown.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from deepstdp.config import Config
+from deepstdp.errors import UserError
+
+
+def config_parser(**kwargs: Any) -> ArgumentParser:
+    """A parser with ``--config`` and an option for every setting."""
+    parser = ArgumentParser(exit_on_error=False, **kwargs)
+    parser.add_argument("--config", action="config", help="YAML file with any of the settings")
+    parser.add_class_arguments(Config, None)
+    return parser
+
+
+def to_config(parser: ArgumentParser, namespace: Namespace) -> Config:
+    """The settings among parsed arguments, as a checked ``Config``."""
+    made = parser.instantiate(namespace)
+    return Config(**{field.name: made[field.name] for field in fields(Config)})
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML file.
+
+    Args:
+        path: the file; what it leaves out keeps its default.
+        overrides: command-line options such as ``--training.epochs=3``.
+
+    Raises:
+        UserError: no such file, no YAML, an unknown key or a value of the wrong type.
+    """
+    parser = config_parser()
+    arguments = ["--config", str(path), *overrides]
+    return to_config(parser, parse(parser, arguments))
+
+
+def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+    """Parse, turning whatever is wrong into one clear line.
+
+    Raises:
+        UserError: see ``load_config``.
+    """
+    options = [name for action in parser._actions for name in action.option_strings]
+    for argument in arguments:
+        name = argument.split("=")[0]
+        if name.startswith("--") and name not in options:
+            raise UserError(f"unknown option {name}{_nearest(name, options)}")
+    for path in _config_paths(arguments):
+        check_keys(_read_yaml(path), path, Config, extra=_plain_options(options))
+    try:
+        return parser.parse_args(list(arguments))
+    except ArgumentError as error:
+        raise UserError(_one_line(str(error))) from None
+
+
+def dump_config(config: Config) -> str:
+    """The whole config as YAML that ``load_config`` reads back to an equal one."""
+    return yaml.safe_dump(_plain(asdict(config)), sort_keys=False)
+
+
+def check_keys(
+    content: Mapping[str, Any],
+    path: Path,
+    schema: type,
+    prefix: str = "",
+    extra: Sequence[str] = (),
+) -> None:
+    """Check the keys of a nested mapping against a dataclass.
+
+    Raises:
+        UserError: an unknown key; the message names the nearest known one.
+    """
+    known = {field.name: field.type for field in fields(schema)}
+    for key, value in content.items():
+        if key not in known and key not in extra:
+            every = [*_dotted(Config), *extra]
+            raise UserError(f"{path}: unknown key {prefix}{key}{_nearest(f'{prefix}{key}', every)}")
+        inner = known.get(key)
+        if isinstance(inner, type) and is_dataclass(inner):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{path}: {prefix}{key} must hold settings, not {value!r}")
+            check_keys(value, path, inner, f"{prefix}{key}.")
+
+
+def _dotted(schema: type, prefix: str = "") -> Iterator[str]:
+    for field in fields(schema):
+        yield f"{prefix}{field.name}"
+        if isinstance(field.type, type) and is_dataclass(field.type):
+            yield from _dotted(field.type, f"{prefix}{field.name}.")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """A hint: the nearest whole name, or else the one whose last part is nearest."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    if not near:
+        tails = {option.lstrip("-").rpartition(".")[2]: option for option in known}
+        # "lr" stands for learning_rate.
+        initials = {"".join(word[:1] for word in t.split("_")): o for t, o in tails.items()}
+        tail = name.lstrip("-").rpartition(".")[2]
+        if tail in initials:
+            near = [initials[tail]]
+        else:
+            near = [tails[t] for t in difflib.get_close_matches(tail, tails, n=1, cutoff=0.6)]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _config_paths(arguments: Sequence[str]) -> Iterator[Path]:
+    for position, argument in enumerate(arguments):
+        if argument == "--config" and position + 1 < len(arguments):
+            yield Path(arguments[position + 1])
+        elif argument.startswith("--config="):
+            yield Path(argument.removeprefix("--config="))
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"config {path} cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"config {path} is not YAML ({_one_line(str(error))})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, Mapping):
+        raise UserError(f"config {path} must hold 'key: value' settings")
+    return content
+
+
+def _plain_options(options: Sequence[str]) -> list[str]:
+    """Options of a command that are not settings of the experiment, such as ``run_dir``."""
+    names = (option.removeprefix("--") for option in options)
+    return [name for name in names if "." not in name and name not in ("config", "help")]
+
+
+def _one_line(message: str) -> str:
+    return " ".join(part.strip() for part in message.split("\n") if part.strip())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,36 @@
+"""Images from any source, decoded once into uint8 tensors."""
+
+from pathlib import Path
+
+from deepstdp.config import DataConfig
+from deepstdp.data import arrays, digits, image_folder, tiny_imagenet
+from deepstdp.data.file_tree import open_tree
+from deepstdp.data.image_set import Dataset, ImageSet
+from deepstdp.errors import UserError
+from deepstdp.progress import SILENT, Progress
+
+__all__ = ["Dataset", "ImageSet", "load_dataset"]
+
+
+def load_dataset(config: DataConfig, seed: int, progress: Progress = SILENT) -> Dataset:
+    """Load the data set that ``config.source`` names.
+
+    Args:
+        config: source, classes and sizes.
+        seed: of the random validation split, for sources that have none of their own.
+        progress: shows the decoding.
+
+    Raises:
+        UserError: the source is missing, damaged, empty or has one class only.
+    """
+    if config.source == "digits":
+        return digits.load(config, seed)
+    path = Path(config.source).expanduser()
+    if not path.exists():
+        raise UserError(f"data.source: {path} does not exist")
+    if path.suffix.lower() in (".npz", ".npy"):
+        return arrays.load(path, config, seed)
+    tree = open_tree(path)
+    if tiny_imagenet.is_tiny_imagenet(tree):
+        return tiny_imagenet.load(tree, config, progress)
+    return image_folder.load(tree, config, seed, progress)

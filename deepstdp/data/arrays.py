@@ -1,0 +1,134 @@
+"""Images in a NumPy file: ``.npy``, or ``.npz`` with or without labels and splits."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Shaped, UInt8
+from torch import Tensor
+
+from deepstdp.config import DataConfig
+from deepstdp.data.classes import select_classes
+from deepstdp.data.image_set import Dataset, ImageSet, hold_out
+from deepstdp.data.resize import resize
+from deepstdp.errors import UserError
+
+_IMAGE_KEYS = ("images", "x", "data", "arr_0")
+_LABEL_KEYS = ("labels", "y", "targets", "arr_1")
+_TRAIN_KEYS = (("train_images", "x_train"), ("train_labels", "y_train"))
+_VAL_KEYS = (
+    ("val_images", "x_val", "test_images", "x_test"),
+    ("val_labels", "y_val", "test_labels", "y_test"),
+)
+
+
+def load(path: Path, config: DataConfig, seed: int) -> Dataset:
+    """Load arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or float in [0, 1].
+
+    An ``.npz`` holds ``images`` and optionally ``labels``, or ``train_images``, ``train_labels``,
+    ``val_images`` and ``val_labels`` (``x_train``, ``y_test`` and the like are understood too).
+
+    Raises:
+        UserError: not a NumPy file, a pickled array, or arrays of the wrong shape or type.
+    """
+    arrays = _read(path)
+    if any(key in arrays for key in _TRAIN_KEYS[0]):
+        train = _image_set(arrays, _TRAIN_KEYS, "train", config, path)
+        val = _image_set(arrays, _VAL_KEYS, "val", config, path)
+    else:
+        both = _image_set(arrays, (_IMAGE_KEYS, _LABEL_KEYS), "image", config, path)
+        train, val = hold_out(both, config.validation_fraction, seed)
+    return _select(train, val, config)
+
+
+def read_images(path: Path) -> UInt8[Tensor, "n c h w"]:
+    """The images of a file, whatever else it holds.
+
+    Raises:
+        UserError: see ``load``.
+    """
+    arrays = _read(path)
+    keys = (*_IMAGE_KEYS, *_VAL_KEYS[0], *_TRAIN_KEYS[0])
+    return _to_images(_find(arrays, keys, path), path)
+
+
+def _find(
+    arrays: Mapping[str, np.ndarray], keys: tuple[str, ...], path: Path
+) -> Shaped[np.ndarray, "..."]:
+    for key in keys:
+        if key in arrays:
+            return arrays[key]
+    raise UserError(f"{path} has no array '{keys[0]}', only {', '.join(arrays)}")
+
+
+def _read(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return {"images": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"{path} cannot be read as a NumPy file ({reason})") from None
+
+
+def _image_set(
+    arrays: Mapping[str, np.ndarray],
+    keys: tuple[tuple[str, ...], tuple[str, ...]],
+    prefix: str,
+    config: DataConfig,
+    path: Path,
+) -> ImageSet:
+    image_keys, label_keys = keys
+    images = resize(_to_images(_find(arrays, image_keys, path), path), config.image_size)
+    labels = next((arrays[key] for key in label_keys if key in arrays), None)
+    if labels is not None:
+        labels = _to_labels(labels, len(images), path)
+    width = len(str(max(len(images) - 1, 0)))
+    return ImageSet(images, [f"{prefix}-{i:0{width}d}" for i in range(len(images))], labels)
+
+
+def _to_images(raw: Shaped[np.ndarray, "..."], path: Path) -> UInt8[Tensor, "n c h w"]:
+    if raw.ndim == 3:
+        raw = raw[:, None]
+    elif raw.ndim == 4 and raw.shape[1] not in (1, 3) and raw.shape[3] in (1, 3):
+        raw = raw.transpose(0, 3, 1, 2)
+    if raw.ndim != 4 or raw.shape[1] not in (1, 3) or 0 in raw.shape:
+        raise UserError(
+            f"{path}: images must be (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, "
+            f"not {raw.shape}"
+        )
+    if np.issubdtype(raw.dtype, np.floating):
+        if not np.isfinite(raw).all() or raw.min() < 0 or raw.max() > 1:
+            raise UserError(f"{path}: float images must be finite and lie in [0, 1]")
+        raw = np.round(raw * 255).astype(np.uint8)
+    if raw.dtype != np.uint8:
+        raise UserError(f"{path}: images must be uint8, or float in [0, 1], not {raw.dtype}")
+    return torch.from_numpy(np.ascontiguousarray(raw))
+
+
+def _to_labels(raw: Shaped[np.ndarray, "..."], n: int, path: Path) -> Int64[np.ndarray, "n"]:
+    raw = raw.reshape(len(raw), -1) if raw.ndim else raw[None, None]
+    if raw.shape != (n, 1) or not np.issubdtype(raw.dtype, np.integer):
+        raise UserError(f"{path}: labels must be {n} whole numbers, one an image")
+    return raw[:, 0].astype(np.int64)
+
+
+def _select(train: ImageSet, val: ImageSet, config: DataConfig) -> Dataset:
+    if train.labels is None or val.labels is None:
+        if config.classes != "all":
+            raise UserError(f"data.classes is {config.classes}, but {config.source} has no labels")
+        return Dataset(replace(train, labels=None), replace(val, labels=None), None, skipped=[])
+    width = len(str(max(train.labels.max(), 0)))
+    present = [f"{label:0{width}d}" for label in np.unique(train.labels)]
+    names = select_classes(present, config.classes)
+    wanted = np.array([int(name) for name in names])
+    return Dataset(_relabel(train, wanted), _relabel(val, wanted), names, skipped=[])
+
+
+def _relabel(images: ImageSet, wanted: Int64[np.ndarray, "c"]) -> ImageSet:
+    """Keep the images of the wanted labels, and number these from 0."""
+    assert images.labels is not None
+    kept = np.flatnonzero(np.isin(images.labels, wanted))
+    return replace(images.select(kept), labels=np.searchsorted(wanted, images.labels[kept]))

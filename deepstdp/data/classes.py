@@ -1,0 +1,44 @@
+"""Which classes of a labelled source are used (``--data.classes``)."""
+
+import difflib
+import re
+
+from deepstdp.errors import UserError
+
+
+def select_classes(available: list[str], wanted: str | list[str]) -> list[str]:
+    """Class names to use, in naming order.
+
+    Args:
+        available: names the source has.
+        wanted: ``all``, ``first-N``, or names (a list, or one string with commas).
+
+    Raises:
+        UserError: an unknown class, or fewer than two in all.
+    """
+    ordered = sorted(available)
+    if wanted == "all":
+        chosen = ordered
+    elif isinstance(wanted, str) and (match := re.fullmatch(r"first-(\d+)", wanted)):
+        count = int(match[1])
+        if count > len(ordered):
+            raise UserError(f"data.classes is {wanted}, but there are only {len(ordered)} classes")
+        chosen = ordered[:count]
+    else:
+        names = [n.strip() for n in wanted.split(",")] if isinstance(wanted, str) else wanted
+        for name in names:
+            if name not in ordered:
+                near = difflib.get_close_matches(name, ordered, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"there are {_few(ordered)}"
+                raise UserError(f"data.classes: there is no class '{name}'; {hint}")
+        chosen = sorted(set(names))
+    if len(chosen) < 2:
+        raise UserError(
+            f"only {len(chosen)} class selected ({_few(chosen)}): evaluation needs two or more; "
+            "give unlabelled images as a flat folder"
+        )
+    return chosen
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,0 +1,95 @@
+"""Files of a folder or of a zip archive, read in the same way and never extracted."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from deepstdp.errors import UserError
+
+
+class FileTree(Protocol):
+    """Named files; names are relative, with forward slashes, and sorted."""
+
+    names: Sequence[str]
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        ...
+
+
+class FolderTree:
+    """The files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.names: Sequence[str] = sorted(
+            path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
+        )
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        return (self._root / name).read_bytes()
+
+
+class ZipTree:
+    """The files in a zip archive."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise UserError(f"{path} is not a zip archive ({error})") from None
+        self.names: Sequence[str] = sorted(
+            name for name in self._archive.namelist() if not name.endswith("/")
+        )
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        return self._archive.read(name)
+
+
+class SubTree:
+    """What lies below one folder of another tree."""
+
+    def __init__(self, parent: FileTree, prefix: str) -> None:
+        self._parent, self._prefix = parent, prefix
+        self.names: Sequence[str] = [
+            name.removeprefix(prefix) for name in parent.names if name.startswith(prefix)
+        ]
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        return self._parent.read(self._prefix + name)
+
+
+def open_tree(path: Path) -> FileTree:
+    """The files of a folder or zip, without a single top folder that wraps them all.
+
+    Raises:
+        UserError: no such path, or neither a folder nor a zip.
+    """
+    if path.is_dir():
+        tree: FileTree = FolderTree(path)
+    elif path.suffix.lower() == ".zip":
+        tree = ZipTree(path)
+    else:
+        raise UserError(f"{path} is neither a folder, a .zip, an .npz nor an .npy")
+    # Archives and unpacked downloads often hold one folder: look into it.
+    tops = {PurePosixPath(name).parts[0] for name in tree.names if not _is_hidden(name)}
+    if len(tops) == 1 and any(f"{top}/" in name for top in tops for name in tree.names):
+        (top,) = tops
+        inner = SubTree(tree, f"{top}/")
+        if any("/" in name for name in inner.names):
+            return inner
+    return tree
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def image_names(tree: FileTree) -> list[str]:
+    """Names of the image files, by their ending."""
+    endings = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+    return [n for n in tree.names if n.lower().endswith(endings) and not _is_hidden(n)]

@@ -1,0 +1,48 @@
+"""Tiny ImageNet as it is downloaded: the folder ``tiny-imagenet-200`` or its zip."""
+
+from deepstdp.config import DataConfig
+from deepstdp.data.classes import select_classes
+from deepstdp.data.file_tree import FileTree, image_names
+from deepstdp.data.image_folder import LabelledFile, load_files
+from deepstdp.data.image_set import Dataset
+from deepstdp.errors import UserError
+from deepstdp.progress import Progress
+
+
+def is_tiny_imagenet(tree: FileTree) -> bool:
+    """Whether the tree has Tiny ImageNet's layout."""
+    return "wnids.txt" in tree.names and "val/val_annotations.txt" in tree.names
+
+
+def load(tree: FileTree, config: DataConfig, progress: Progress) -> Dataset:
+    """Load ``train/<wnid>/images/*`` and ``val/images/*`` with ``val/val_annotations.txt``.
+
+    Raises:
+        UserError: an unknown class, a damaged annotation file, or an image that cannot be decoded.
+    """
+    class_names = select_classes(tree.read("wnids.txt").decode().split(), config.classes)
+    index = {wnid: i for i, wnid in enumerate(class_names)}
+    train, val = [], []
+    val_wnids = _annotations(tree)
+    for name in image_names(tree):
+        match name.split("/"):
+            case ["train", wnid, "images", _] if wnid in index:
+                train.append(LabelledFile(name, index[wnid]))
+            case ["val", "images", file] if val_wnids.get(file) in index:
+                val.append(LabelledFile(name, index[val_wnids[file]]))
+    if not train or not val:
+        raise UserError(
+            f"{config.source} looks like Tiny ImageNet but has {len(train)} training and "
+            f"{len(val)} validation images of the chosen classes"
+        )
+    return load_files(tree, train, val, class_names, config, progress)
+
+
+def _annotations(tree: FileTree) -> dict[str, str]:
+    wnids = {}
+    for number, line in enumerate(tree.read("val/val_annotations.txt").decode().splitlines(), 1):
+        fields = line.split("\t")
+        if len(fields) < 2:
+            raise UserError(f"val/val_annotations.txt, line {number}: expected 'file<TAB>wnid'")
+        wnids[fields[0]] = fields[1]
+    return wnids

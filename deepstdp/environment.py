@@ -1,0 +1,56 @@
+"""What a run ran on."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from deepstdp.errors import UserError
+
+_RELEVANT = ("deepstdp", "torch", "numpy", "scipy", "scikit-learn", "kornia")
+
+
+def resolve_device(accelerator: str) -> torch.device:
+    """The device that ``accelerator`` names.
+
+    Raises:
+        UserError: this machine does not have it.
+    """
+    has = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if accelerator == "auto":
+        accelerator = next(name for name, available in has.items() if available)
+    if not has[accelerator]:
+        raise UserError(f"there is no {accelerator} device here; use --accelerator auto")
+    return torch.device(accelerator)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that shape the numbers."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _RELEVANT}
+
+
+def hardware(device: torch.device) -> dict[str, str | int]:
+    """Device, processor and threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "device": device.type,
+        "name": name,
+        "n_cores": os.cpu_count() or 1,
+        "n_threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open() as lines:
+            models = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+            return next(models, platform.machine())
+    except OSError:
+        return platform.processor() or platform.machine()

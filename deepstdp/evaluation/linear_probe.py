@@ -1,0 +1,62 @@
+"""Linear probe: the accuracy of a linear classifier on frozen features."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from deepstdp.config import EvaluationConfig
+
+
+def fit_logistic_regression(
+    x: Float[Tensor, "n d"],
+    labels: Int64[Tensor, "n"],
+    n_classes: int,
+    inverse_regularisation: float,
+    n_iterations: int,
+) -> tuple[Float[Tensor, "c d"], Float[Tensor, "c"]]:
+    """Multinomial logistic regression by L-BFGS, on the features' device.
+
+    Minimises mean_i CE(W x_i + b, y_i) + ||W||^2 / (2 C N): scikit-learn's objective, whose
+    solution it is tested against.
+
+    Returns:
+        Weights and intercepts.
+    """
+    n, d = x.shape
+    weight = torch.zeros(n_classes, d, device=x.device, requires_grad=True)
+    bias = torch.zeros(n_classes, device=x.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias], max_iter=n_iterations, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def objective() -> Tensor:
+        optimizer.zero_grad()
+        data = functional.cross_entropy(functional.linear(x, weight, bias), labels)
+        loss = data + weight.square().sum() / (2 * inverse_regularisation * n)
+        loss.backward()
+        return loss
+
+    optimizer.step(objective)
+    return weight.detach(), bias.detach()
+
+
+def linear_probe_accuracy(
+    train: Float[Tensor, "n d"],
+    train_labels: Int64[Tensor, "n"],
+    val: Float[Tensor, "m d"],
+    val_labels: Int64[Tensor, "m"],
+    config: EvaluationConfig,
+) -> float:
+    """Logistic regression on standardised features, fitted on train, scored on val."""
+    mean, std = train.mean(dim=0), train.std(dim=0, correction=0)
+    std = torch.where(std > 0, std, 1.0)
+    weight, bias = fit_logistic_regression(
+        (train - mean) / std,
+        train_labels,
+        int(torch.maximum(train_labels.max(), val_labels.max())) + 1,
+        config.probe_inverse_regularisation,
+        config.probe_iterations,
+    )
+    predicted = functional.linear((val - mean) / std, weight, bias).argmax(dim=1)
+    return (predicted == val_labels).double().mean().item()

@@ -1,0 +1,99 @@
+"""Random numbers that are a function of a key and a counter, never of a stream.
+
+What a sample gets depends on (seed, stream, epoch, sample id) alone: not on the order of samples,
+the split into batches, the number of threads or the device. The generator is Philox 4x32-10
+(Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+"""
+
+from enum import IntEnum
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+_MASK = 0xFFFFFFFF
+_MULTIPLIER_0, _MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
+_WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85
+
+Word = Int64[Tensor, "..."]
+Counter = tuple[Word, Word, Word, Word]
+
+
+class Stream(IntEnum):
+    """What the numbers are for: two uses never share a number."""
+
+    SPLIT = 1
+    INITIAL_WEIGHTS = 2
+    HEAD = 3
+    SAMPLER = 4
+    AUGMENTATION = 5
+    DROPOUT = 6
+    CLUSTERING = 7
+    LEARNING_SPIKES = 8
+    LABEL_SPIKES = 9
+    EXAMPLES = 10
+
+
+def philox(counter: Counter, key: tuple[int, int]) -> Counter:
+    """Ten rounds of Philox 4x32.
+
+    Args:
+        counter: four broadcastable int64 tensors, each holding a 32-bit word.
+        key: two 32-bit words.
+
+    Returns:
+        Four int64 tensors of 32 random bits each, of the broadcast shape.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        # int64 products wrap modulo 2**64, which leaves every bit of the unsigned product right.
+        product_0, product_1 = c0 * _MULTIPLIER_0, c2 * _MULTIPLIER_1
+        c0, c1, c2, c3 = (
+            ((product_1 >> 32) & _MASK) ^ c1 ^ k0,
+            product_1 & _MASK,
+            ((product_0 >> 32) & _MASK) ^ c3 ^ k1,
+            product_0 & _MASK,
+        )
+        k0, k1 = (k0 + _WEYL_0) & _MASK, (k1 + _WEYL_1) & _MASK
+    return c0, c1, c2, c3
+
+
+def key_words(seed: int, stream: Stream) -> tuple[int, int]:
+    """The Philox key of a stream: the seed's low word, and its high word mixed with the stream."""
+    return seed & _MASK, ((seed >> 32) ^ (stream * _WEYL_1)) & _MASK
+
+
+def uniform(
+    seed: int, stream: Stream, epoch: int, ids: Int64[Tensor, "b"], n_draws: int
+) -> Float[Tensor, "b {n_draws}"]:
+    """Uniform numbers in [0, 1), multiples of 2**-24: ``n_draws`` for each id.
+
+    Args:
+        seed: the run's seed.
+        stream: what the numbers are for.
+        epoch: the epoch, or any number that must renew the draws.
+        ids: identity of each sample, below 2**63, on the device where the numbers are wanted.
+        n_draws: numbers per sample.
+    """
+    blocks = torch.arange((n_draws + 3) // 4, device=ids.device)
+    id_column = ids[:, None]
+    epoch_word = torch.full_like(blocks, epoch & _MASK)
+    words = philox(
+        (blocks[None, :], epoch_word[None, :], id_column & _MASK, (id_column >> 32) & _MASK),
+        key_words(seed, stream),
+    )
+    bits = torch.stack(words, dim=-1).flatten(1)[:, :n_draws]
+    return (bits >> 8).to(torch.float32) * 2.0**-24
+
+
+def numpy_generator(seed: int, stream: Stream, *counters: int) -> np.random.Generator:
+    """A NumPy generator of its own for a draw that concerns a whole epoch, not one sample."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream, *counters])))
+
+
+def torch_generator(seed: int, stream: Stream, *counters: int) -> torch.Generator:
+    """A torch generator of its own (on the CPU), for the initial weights of a layer."""
+    state = np.random.SeedSequence([seed, stream, *counters]).generate_state(2, np.uint32)
+    return torch.Generator().manual_seed(int(state[0]) | int(state[1] & 0x7FFFFFFF) << 32)

@@ -1,0 +1,133 @@
+"""The parts that a run trains together, and what of them is saved."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from deepstdp.backbones import Network, build_network
+from deepstdp.clustering import Assignment, Clusterer, build_clusterer
+from deepstdp.config import Config
+from deepstdp.environment import resolve_device
+from deepstdp.errors import UserError
+from deepstdp.features import Reducer, extract
+from deepstdp.progress import SILENT, Progress
+from deepstdp.run_dir import RunDir, Tensors
+
+FEATURE_BATCH = 512
+"""Images per batch where no gradient is kept."""
+
+
+@dataclass
+class Model:
+    """Network, feature reduction and clusterer.
+
+    Attributes:
+        network: images to features and logits.
+        reducer: features to what is clustered.
+        clusterer: None for the untrained network.
+        device: where the network is.
+    """
+
+    network: Network
+    reducer: Reducer
+    clusterer: Clusterer | None
+    device: torch.device
+
+    def features(
+        self, images: UInt8[Tensor, "n c h w"], progress: Progress = SILENT
+    ) -> Float[Tensor, "n d"]:
+        """Features of images by the network in eval mode."""
+        return extract(self.network, images, FEATURE_BATCH, progress)
+
+    def assign(self, images: UInt8[Tensor, "n c h w"], progress: Progress = SILENT) -> Assignment:
+        """The clusters of images, without learning.
+
+        Raises:
+            UserError: the untrained network has no clusters.
+        """
+        if self.clusterer is None:
+            raise UserError("this run trained nothing (clustering.method none): it has no clusters")
+        return self.clusterer.predict(self.reducer.transform(self.features(images, progress)))
+
+    def clustering_tensors(self) -> Tensors:
+        """State of reduction and clusterer."""
+        clusterer = {} if self.clusterer is None else self.clusterer.state()
+        return prefixed("reducer", self.reducer.state()) | prefixed("clusterer", clusterer)
+
+    def load_clustering_tensors(self, tensors: Tensors) -> None:
+        """Take up what ``clustering_tensors`` gave."""
+        on_device = {name: value.to(self.device) for name, value in tensors.items()}
+        self.reducer.load_state(unprefixed("reducer", on_device))
+        if self.clusterer is not None:
+            self.clusterer.load_state(unprefixed("clusterer", on_device))
+
+    def save(self, run: RunDir, input_shape: tuple[int, ...]) -> None:
+        """Write ``weights.safetensors`` and ``clustering.safetensors``."""
+        run.save_tensors("weights", self.network.state_dict(), {"input_shape": list(input_shape)})
+        run.save_tensors("clustering", self.clustering_tensors(), {})
+
+
+def build_model(
+    config: Config,
+    images: UInt8[Tensor, "n c h w"],
+    progress: Progress = SILENT,
+    backbone: nn.Module | None = None,
+    clusterer: Any = None,
+) -> Model:
+    """A fresh model for these training images, on the device that the config asks for.
+
+    Args:
+        config: the experiment.
+        images: set the sizes and the normalisation.
+        progress: follows the clusterer's work.
+        backbone: a module of the user's own, in the place of the config's.
+        clusterer: the same for the clusterer.
+
+    Raises:
+        UserError: the parts do not fit the images or each other.
+    """
+    device = resolve_device(config.accelerator)
+    built = build_clusterer(config.clustering, config.seed, progress, clusterer)
+    k = config.clustering.n_clusters
+    network = build_network(config.backbone, images, k, config.seed, backbone)
+    return Model(network.to(device), Reducer(config.reduction), built, device)
+
+
+def load_model(
+    run: RunDir, backbone: nn.Module | None = None, clusterer: Any = None
+) -> tuple[Model, tuple[int, int, int]]:
+    """The trained model of a run, and the (C, H, W) of the images it takes.
+
+    Args:
+        run: a finished run.
+        backbone: the module that the run was given, if it was given one.
+        clusterer: the same for the clusterer.
+
+    Raises:
+        UserError: the run is unfinished or damaged.
+    """
+    weights, info = run.load_tensors("weights")
+    channels, height, width = info["input_shape"]
+    blank = torch.zeros(1, channels, height, width, dtype=torch.uint8)
+    model = build_model(run.config(), blank, SILENT, backbone, clusterer)
+    try:
+        model.network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"the weights of {run.path} do not fit its config ({reason})") from None
+    model.load_clustering_tensors(run.load_tensors("clustering")[0])
+    return model, (channels, height, width)
+
+
+def prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """Names with a prefix, so that several parts share a file."""
+    return {f"{prefix}.{name}": value for name, value in tensors.items()}
+
+
+def unprefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors of one part."""
+    start = f"{prefix}."
+    return {n.removeprefix(start): v for n, v in tensors.items() if n.startswith(start)}

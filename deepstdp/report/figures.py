@@ -1,0 +1,117 @@
+"""Figures of a run and of a comparison, drawn from run directories."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deepstdp.run_dir import Record, RunDir
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_PANELS: tuple[tuple[str, str, float], ...] = (
+    ("linear_probe_accuracy", "linear probe accuracy (%)", 100),
+    ("knn_accuracy", "k-NN accuracy (%)", 100),
+    ("nmi_labels", "NMI(clusters, labels)", 1),
+    ("assignment_stability", "images that keep their cluster (%)", 100),
+)
+
+
+def save_run_figures(run: RunDir) -> list[Path]:
+    """Draw ``curves.png`` and ``clusters.png`` into the run's ``figures`` folder."""
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    summary = run.summary()
+    assert summary is not None
+    made = []
+    if len(run.metrics()) > 1:
+        figure = draw_curves({summary["method"]: [run.metrics()]}, summary["untrained"])
+        made.append(_save(figure, folder / "curves.png"))
+    examples = run.examples()
+    if examples is not None:
+        made.append(_save(draw_mosaic(*examples), folder / "clusters.png"))
+    return made
+
+
+def save_comparison_figure(
+    runs: Mapping[str, Sequence[RunDir]], untrained: Record, out: Path
+) -> Path:
+    """Draw ``comparison.png``: all methods, mean and range over seeds."""
+    curves = {name: [run.metrics() for run in of_name] for name, of_name in runs.items()}
+    curves = {name: of_name for name, of_name in curves.items() if len(of_name[0]) > 1}
+    return _save(draw_curves(curves, untrained), out / "comparison.png")
+
+
+def draw_curves(curves: Mapping[str, Sequence[Sequence[Record]]], untrained: Record) -> Figure:
+    """Accuracies, NMI and stability over epochs.
+
+    Args:
+        curves: for each method, the metrics of each seed.
+        untrained: metrics of the untrained network, drawn as a dashed line.
+    """
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    axes = figure.subplots(2, 2)
+    for axis, (key, title, scale) in zip(axes.flat, _PANELS, strict=True):
+        for colour, (name, of_seeds) in zip(_cycle(len(curves)), curves.items(), strict=True):
+            _draw_band(axis, name, of_seeds, key, scale, colour)
+        if untrained.get(key) is not None:
+            level = scale * untrained[key]
+            axis.axhline(level, color="gray", linestyle="--", label="untrained")
+        axis.set(title=title, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+        if not axis.lines:
+            axis.text(0.5, 0.5, "needs labels", transform=axis.transAxes, ha="center")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    return figure
+
+
+def draw_mosaic(images: UInt8[np.ndarray, "n c h w"], clusters: Int64[np.ndarray, "n"]) -> Figure:
+    """One row a cluster, in the order in which they come."""
+    order = list(dict.fromkeys(clusters.tolist()))
+    members = {cluster: images[clusters == cluster] for cluster in order}
+    n_columns = max(len(part) for part in members.values())
+    figure = Figure(figsize=(n_columns * 0.8 + 1, len(order) * 0.8), layout="constrained")
+    grid = figure.subplots(len(order), n_columns, squeeze=False)
+    for row, cluster in zip(grid, order, strict=True):
+        for axis in row:
+            axis.set_axis_off()
+        for axis, image in zip(row, members[cluster], strict=False):
+            axis.imshow(image.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=255)
+        row[0].text(-0.15, 0.5, str(cluster), transform=row[0].transAxes, ha="right", va="center")
+    figure.suptitle("Examples of the largest clusters", fontsize=11)
+    return figure
+
+
+def _draw_band(
+    axis: Axes,
+    name: str,
+    of_seeds: Sequence[Sequence[Record]],
+    key: str,
+    scale: float,
+    colour: str,
+) -> None:
+    """Mean over seeds, and the range between the lowest and the highest."""
+    epochs = [r["epoch"] for r in of_seeds[0] if r.get(key) is not None]
+    if not epochs:
+        return
+    rows = [[scale * r[key] for r in seed if r.get(key) is not None] for seed in of_seeds]
+    table = np.array(rows)
+    axis.plot(epochs, table.mean(axis=0), color=colour, label=name)
+    if len(table) > 1:
+        low, high = table.min(axis=0), table.max(axis=0)
+        axis.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _cycle(n: int) -> list[str]:
+    return [COLOURS[i % len(COLOURS)] for i in range(n)]
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=110)
+    return path

@@ -1,0 +1,196 @@
+"""The folder a run leaves behind: config, metrics, checkpoint, weights, labels, summary.
+
+Each file is written whole or not at all: to a temporary name, then renamed.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from deepstdp.config import Config
+from deepstdp.config_files import dump_config, load_config
+from deepstdp.errors import UserError
+
+Tensors = dict[str, Tensor]
+Record = dict[str, Any]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that appears complete or not at all, even after a power cut."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON file atomically."""
+    write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+class RunDir:
+    """One run's folder.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def check_new(cls, path: Path, overwrite: bool) -> None:
+        """Check that a new run may be written to ``path``, without touching it.
+
+        Raises:
+            UserError: there is something already that must not be overwritten.
+        """
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return
+        if not (path / "config.yaml").is_file():
+            raise UserError(f"{path} exists and is not a run directory: choose another --run_dir")
+        if not overwrite:
+            raise UserError(f"{path} already holds a run: give --resume or --overwrite")
+
+    @classmethod
+    def create(cls, path: Path, config: Config, overwrite: bool = False) -> "RunDir":
+        """Make the folder (in the place of an old run's, with ``overwrite``).
+
+        Raises:
+            UserError: see ``check_new``; or the folder cannot be made.
+        """
+        cls.check_new(path, overwrite)
+        try:
+            if path.exists():
+                shutil.rmtree(path)
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise UserError(f"cannot make the run directory {path} ({error.strerror})") from None
+        write_atomically(path / "config.yaml", dump_config(config).encode())
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDir":
+        """An existing run.
+
+        Raises:
+            UserError: this is no run directory.
+        """
+        if not (path / "config.yaml").is_file():
+            raise UserError(f"{path} is not a run directory: it has no config.yaml")
+        return cls(path)
+
+    def config(self) -> Config:
+        """The run's resolved config."""
+        return load_config(self.path / "config.yaml")
+
+    # Metrics: one line an epoch.
+
+    def append_metrics(self, record: Record) -> None:
+        """Add one epoch."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def metrics(self) -> list[Record]:
+        """All epochs so far; a line cut short by a crash is left out."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def keep_metrics_until(self, epoch: int) -> None:
+        """Forget the epochs after ``epoch``: a resumed run does them again."""
+        lines = [json.dumps(r) + "\n" for r in self.metrics() if r["epoch"] <= epoch]
+        write_atomically(self.path / "metrics.jsonl", "".join(lines).encode())
+
+    # Tensors: safetensors, never pickle.
+
+    def save_tensors(self, name: str, tensors: Tensors, info: Record) -> None:
+        """Write named tensors, with a JSON record in the header."""
+        contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        content = save(contiguous, metadata={"info": json.dumps(info)})
+        write_atomically(self.path / f"{name}.safetensors", content)
+
+    def load_tensors(self, name: str) -> tuple[Tensors, Record]:
+        """Read what ``save_tensors`` wrote.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        path = self.path / f"{name}.safetensors"
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                return {key: file.get_tensor(key) for key in file.keys()}, json.loads(  # noqa: SIM118
+                    metadata.get("info", "{}")
+                )
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.path} has no {name}.safetensors: is the run finished?"
+            ) from None
+        except (SafetensorError, json.JSONDecodeError) as error:
+            raise UserError(f"{path} is damaged ({error})") from None
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to resume from."""
+        return (self.path / "checkpoint.safetensors").exists()
+
+    def drop_checkpoint(self) -> None:
+        """Delete the checkpoint of a run that is finished."""
+        (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    # Results.
+
+    def write_labels(self, names: Iterable[str], labels: Int64[np.ndarray, "n"]) -> None:
+        """Write ``labels.csv``: image, pseudo_label."""
+        write_atomically(self.path / "labels.csv", labels_csv("pseudo_label", names, labels))
+
+    def write_examples(
+        self, images: UInt8[np.ndarray, "n c h w"], clusters: Int64[np.ndarray, "n"]
+    ) -> None:
+        """Write the images that the figures show, with their clusters."""
+        buffer = io.BytesIO()
+        np.savez(buffer, images=images, clusters=clusters)
+        write_atomically(self.path / "examples.npz", buffer.getvalue())
+
+    def examples(
+        self,
+    ) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, "n"]] | None:
+        """The images that the figures show, and their clusters; None if there are none."""
+        path = self.path / "examples.npz"
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays["images"], arrays["clusters"]
+
+    def write_summary(self, summary: Record) -> None:
+        """Write ``summary.json``, which marks the run as finished."""
+        write_json(self.path / "summary.json", summary)
+
+    def summary(self) -> Record | None:
+        """The summary of a finished run, else None."""
+        path = self.path / "summary.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def labels_csv(column: str, names: Iterable[str], labels: Int64[np.ndarray, "n"]) -> bytes:
+    """Two columns: image and label."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["image", column])
+    writer.writerows(zip(names, labels.tolist(), strict=True))
+    return buffer.getvalue().encode()

@@ -1,0 +1,180 @@
+"""Runs one experiment into a run directory: data, loop, checkpoints, results."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from deepstdp.checkpoint import Position, restore_checkpoint, save_checkpoint
+from deepstdp.config import Config
+from deepstdp.data import Dataset, load_dataset
+from deepstdp.environment import hardware, versions
+from deepstdp.errors import UserError
+from deepstdp.evaluation.measure import Metrics
+from deepstdp.keyed_random import Stream, numpy_generator
+from deepstdp.model import build_model
+from deepstdp.pipeline import Loop
+from deepstdp.progress import SILENT, Progress
+from deepstdp.run_dir import RunDir
+
+EXAMPLE_CLUSTERS, EXAMPLES_PER_CLUSTER = 16, 10
+
+
+def run_experiment(
+    config: Config,
+    path: Path,
+    *,
+    dataset: Dataset | None = None,
+    backbone: nn.Module | None = None,
+    clusterer: Any = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> RunDir:
+    """Train and evaluate, leaving everything in a run directory.
+
+    Args:
+        config: the experiment.
+        path: the run directory; made only when data and model are ready.
+        dataset: images that are loaded already; else the config's source is read.
+        backbone: a module of the user's own, in the place of the config's.
+        clusterer: anything with ``fit_predict``, in the place of the config's.
+        resume: continue from the last checkpoint of the run at ``path``, if there is one.
+        overwrite: replace the run at ``path``.
+        progress: follows the work.
+
+    Raises:
+        UserError: something that the user gave cannot be used.
+    """
+    started = time.perf_counter()
+    resumed = RunDir.open(path) if resume and (path / "config.yaml").exists() else None
+    if resumed is None:
+        RunDir.check_new(path, overwrite)
+    else:
+        _check_same_config(resumed, config)
+        if resumed.summary() is not None:
+            progress.line(f"{path} is finished already")
+            return resumed
+    if dataset is None:
+        dataset = load_dataset(config.data, config.seed, progress)
+    _check_sizes(config, dataset)
+    model = build_model(config, dataset.train.images, progress, backbone, clusterer)
+    loop = Loop(config, dataset, model, progress)
+    run = resumed or RunDir.create(path, config, overwrite)
+    position = restore_checkpoint(run, loop) if run.has_checkpoint() else Position()
+    run.keep_metrics_until(position.epoch)
+    earlier = position.wall_seconds
+    if position.epoch == 0:
+        position.untrained = loop.measure(0)
+        loop.clock.lap()
+    last_saved = time.perf_counter()
+    for epoch in range(position.epoch + 1, loop.n_epochs + 1):
+        metrics = loop.learn(epoch) | loop.measure(epoch)
+        _record(run, position, metrics, loop, progress)
+        position.wall_seconds = earlier + time.perf_counter() - started
+        if time.perf_counter() - last_saved >= 60 * config.training.checkpoint_minutes:
+            save_checkpoint(run, loop, position)
+            last_saved = time.perf_counter()
+    _finish(run, loop, position, dataset, earlier - started)
+    return run
+
+
+def _check_same_config(run: RunDir, config: Config) -> None:
+    if run.config() != config:
+        raise UserError(
+            f"{run.path} was made with another config: resume with its own "
+            f"(--config {run.path / 'config.yaml'}), or give --overwrite"
+        )
+
+
+def _check_sizes(config: Config, dataset: Dataset) -> None:
+    n, k = len(dataset.train), config.clustering.n_clusters
+    if k > n:
+        raise UserError(
+            f"clustering.n_clusters is {k}, but there are only {n} training images: "
+            f"give at most {n}"
+        )
+
+
+def _record(
+    run: RunDir,
+    position: Position,
+    metrics: Metrics,
+    loop: Loop,
+    progress: Progress,
+) -> None:
+    seconds = loop.clock.lap()
+    position.epoch = int(metrics["epoch"] or 0)
+    for name, value in seconds.items():
+        position.seconds[name] += value
+    run.append_metrics({**metrics, **seconds})
+    progress.line(epoch_line(metrics, loop.n_epochs, sum(seconds.values())))
+
+
+def epoch_line(metrics: Metrics, n_epochs: int, seconds: float) -> str:
+    """One epoch in one line that a person can read."""
+    parts = [f"epoch {metrics['epoch']:>{len(str(n_epochs))}}/{n_epochs}"]
+    shown = [
+        ("loss", "loss", "{:.3f}"),
+        ("nmi_labels", "NMI", "{:.3f}"),
+        ("assignment_stability", "stable", "{:.0%}"),
+        ("n_empty_clusters", "empty", "{}"),
+        ("linear_probe_accuracy", "probe", "{:.1%}"),
+        ("knn_accuracy", "k-NN", "{:.1%}"),
+    ]
+    for key, name, form in shown:
+        if metrics.get(key) is not None:
+            parts.append(f"{name} {form.format(metrics[key])}")
+    return "  ".join([*parts, f"{seconds:.1f} s"])
+
+
+def _finish(
+    run: RunDir, loop: Loop, position: Position, dataset: Dataset, offset_seconds: float
+) -> None:
+    """Assign once more with the final network, and write weights, labels, examples, summary."""
+    config = loop.config
+    metrics = loop.measure(loop.n_epochs)
+    if loop.n_epochs > 0:
+        metrics = loop.reassign(measured=True) | metrics
+    else:
+        run.append_metrics({"epoch": 0, "loss": None, **metrics, **loop.clock.lap()})
+    loop.model.save(run, tuple(dataset.train.images.shape[1:]))
+    if loop.assignment is not None:
+        labels = loop.assignment.labels.cpu().numpy()
+        run.write_labels(dataset.train.names, labels)
+        chosen = choose_examples(labels, config.seed)
+        run.write_examples(dataset.train.images[torch.from_numpy(chosen)].numpy(), labels[chosen])
+    for name, value in loop.clock.lap().items():
+        position.seconds[name] += value
+    summary: dict[str, Any] = {
+        "method": config.clustering.class_path or config.clustering.method,
+        "seed": config.seed,
+        "epochs": loop.n_epochs,
+        "final": metrics,
+        "untrained": position.untrained,
+        "n_train": len(dataset.train),
+        "n_val": len(dataset.val),
+        "class_names": dataset.class_names,
+        "n_skipped": len(dataset.skipped),
+        "skipped": dataset.skipped,
+        "seconds": position.seconds,
+        "wall_seconds": round(time.perf_counter() + offset_seconds, 3),
+        "versions": versions(),
+        "hardware": hardware(loop.model.device),
+    }
+    run.write_summary(summary)
+    run.drop_checkpoint()
+
+
+def choose_examples(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Indices of a few random images of each of the largest clusters, largest first."""
+    sizes = np.bincount(labels)
+    generator = numpy_generator(seed, Stream.EXAMPLES)
+    chosen = []
+    for cluster in np.argsort(-sizes, kind="stable")[:EXAMPLE_CLUSTERS]:
+        members = generator.permutation(np.flatnonzero(labels == cluster))
+        chosen.append(np.sort(members[:EXAMPLES_PER_CLUSTER]))
+    return np.concatenate(chosen)

@@ -1,0 +1,1 @@
+"""Spiking neurons that cluster: encoding, neurons, plasticity, homeostasis, and engines."""

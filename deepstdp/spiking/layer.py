@@ -1,0 +1,143 @@
+"""The spiking clustering layer: K neurons, their synapses and thresholds."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int32, Int64
+from torch import Tensor
+
+from deepstdp.config import STDPConfig
+from deepstdp.keyed_random import Stream, torch_generator
+from deepstdp.spiking import encoding, plasticity
+from deepstdp.spiking.encoding import SpikeKeys
+from deepstdp.spiking.engines import Engine, Response
+from deepstdp.spiking.homeostasis import adapt
+
+
+@dataclass
+class LayerState:
+    """What the layer has learnt, and the scales it took from the data when it was made.
+
+    Attributes:
+        synapses: (K, 2P), rows of unit L2 norm.
+        theta: (K,) adaptive thresholds.
+        gain: from features to rates.
+        v_threshold: firing threshold without theta.
+        trace_scale: one over the mean length of a sample's rate vector.
+        mean_trace: mean rate over the channels.
+    """
+
+    synapses: Float[Tensor, "k i"]
+    theta: Float[Tensor, "k"]
+    gain: float
+    v_threshold: float
+    trace_scale: float
+    mean_trace: float
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the layer makes of a set of samples.
+
+    Attributes:
+        labels: (N,) the neuron with most spikes.
+        n_silent: samples that made no neuron fire; they take the highest potential.
+        n_input_spikes: presynaptic spikes of all samples.
+        n_output_spikes: spikes of the neurons.
+    """
+
+    labels: Int64[Tensor, "n"]
+    n_silent: int
+    n_input_spikes: int
+    n_output_spikes: int
+
+
+def initial_state(
+    features: Float[Tensor, "n p"], n_clusters: int, seed: int, config: STDPConfig
+) -> LayerState:
+    """Synapses from K random samples plus noise; gain and threshold from the data.
+
+    The automatic threshold is ``config.threshold_drives`` times the mean over samples of the best
+    drive per step, max_j sum_i w_ji r_i.
+    """
+    gain = config.gain
+    if gain == "auto":
+        gain = encoding.automatic_gain(features, config.input_spikes)
+    rates = encoding.on_off(encoding.quantise(features, gain))
+    generator = torch_generator(seed, Stream.CLUSTERING)
+    chosen = torch.randperm(len(features), generator=generator)[:n_clusters]
+    noise = torch.randn(n_clusters, rates.shape[1], generator=generator).to(features.device)
+    seeds = plasticity.normalise(rates[chosen.to(features.device)])
+    synapses = plasticity.normalise(seeds + config.initial_noise * noise)
+    if config.v_threshold == "auto":
+        best = torch.cat([(part @ synapses.T).amax(dim=1) for part in rates.split(8192)])
+        v_threshold = max(config.threshold_drives * best.mean().item(), 1e-6)
+    else:
+        v_threshold = config.v_threshold
+    length = rates.norm(dim=1).mean().item()
+    return LayerState(
+        synapses=synapses,
+        theta=torch.zeros(n_clusters, device=features.device),
+        gain=gain,
+        v_threshold=v_threshold,
+        trace_scale=1 / length if length > 0 else 1.0,
+        mean_trace=rates.mean().item(),
+    )
+
+
+def learn_batch(
+    state: LayerState,
+    signed_rates: Int32[Tensor, "b p"],
+    keys: SpikeKeys,
+    engine: Engine,
+    config: STDPConfig,
+) -> Response:
+    """Present a batch and change the state's synapses and thresholds."""
+    threshold = state.v_threshold + state.theta
+    response = engine.present(
+        signed_rates, keys, state.synapses, threshold, state.v_threshold, config, collect=True
+    )
+    assert response.sums is not None
+    state.synapses = plasticity.learn(
+        state.synapses, response.sums, state.mean_trace, state.trace_scale, config
+    )
+    n_wins = torch.bincount(winners(response), minlength=len(state.theta)).to(torch.float32)
+    state.theta = adapt(
+        state.theta, n_wins, response.sums.n_spikes, len(signed_rates), state.v_threshold, config
+    )
+    return response
+
+
+def label(
+    state: LayerState,
+    signed_rates: Int32[Tensor, "n p"],
+    keys: SpikeKeys,
+    engine: Engine,
+    config: STDPConfig,
+) -> Labels:
+    """Label samples with learning off; the batch size has no effect on the labels."""
+    threshold = state.v_threshold + (state.theta if config.theta_in_labels else 0 * state.theta)
+    labels, n_silent, n_input_spikes, n_output_spikes = [], 0, 0, 0
+    for start in range(0, len(signed_rates), config.batch_size):
+        rows = slice(start, start + config.batch_size)
+        response = engine.present(
+            signed_rates[rows],
+            keys[rows],
+            state.synapses,
+            threshold,
+            state.v_threshold,
+            config,
+            collect=False,
+        )
+        labels.append(winners(response))
+        spikes = response.counts.sum(dim=1)
+        n_silent += int((spikes == 0).sum())
+        n_output_spikes += int(spikes.sum())
+        n_input_spikes += response.n_input_spikes
+    return Labels(torch.cat(labels), n_silent, n_input_spikes, n_output_spikes)
+
+
+def winners(response: Response) -> Int64[Tensor, "b"]:
+    """The neuron with most spikes; ties, and samples without a spike, go to the highest margin."""
+    most = response.counts == response.counts.amax(dim=1, keepdim=True)
+    return response.margin.masked_fill(~most, -torch.inf).argmax(dim=1)
