@@ -9,7 +9,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from deepstdp.comparison.summary import summarise
-from deepstdp.comparison.table import markdown
+from deepstdp.comparison.table import markdown, method_time_shares, time_shares
 from deepstdp.comparison.trials import UNTRAINED, parse_methods, run_trials
 from deepstdp.config import Config
 from deepstdp.config_files import config_parser, parse, to_config
@@ -17,7 +17,6 @@ from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.errors import UserError
 from deepstdp.inference import evaluate
 from deepstdp.model import load_model
-from deepstdp.pipeline import STAGES
 from deepstdp.progress import ConsoleProgress
 from deepstdp.report.figures import save_comparison_figure, save_run_figures
 from deepstdp.run_dir import Record, RunDir, labels_csv, write_atomically
@@ -53,7 +52,6 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 
 def _overview() -> str:
-    lines = ["usage: deepstdp COMMAND [options]", "", (__doc__ or "").split(":")[0] + "s:"]
     lines = ["usage: deepstdp COMMAND [options]", "", "commands:"]
     lines += [f"  {name:<9} {make().description}" for name, (make, _) in COMMANDS.items()]
     return "\n".join([*lines, "", "deepstdp COMMAND --help shows its options."])
@@ -82,7 +80,8 @@ def _train(parser: ArgumentParser, args: Namespace) -> None:
     summary = run.summary()
     assert summary is not None
     print(_closing(summary))
-    print("\n".join(["figures: " + ", ".join(f.name for f in figures)] if figures else []))
+    if figures:
+        print("figures: " + ", ".join(figure.name for figure in figures))
     print(f"run: {path}")
 
 
@@ -115,7 +114,7 @@ def _compare(parser: ArgumentParser, args: Namespace) -> None:
     untrained = comparison["methods"].get(UNTRAINED) or comparison["methods"]["none"]
     levels = {k: v["mean"] for k, v in untrained.items() if isinstance(v, dict)}
     figure = save_comparison_figure(runs, levels, out)
-    print("\n" + table + "\n")
+    print(f"\n{table}\n\n{method_time_shares(comparison)}")
     print(f"figure: {figure}\ncomparison: {out / 'comparison.json'}\nruns: {out}")
 
 
@@ -184,9 +183,7 @@ def _closing(summary: Record) -> str:
             lines.append(f"{name}: {final[key]:.1%} (untrained {untrained[key]:.1%})")
     if summary["n_skipped"]:
         lines.append(f"skipped {summary['n_skipped']} files that are no images")
-    total = sum(seconds.values()) or 1.0
-    shares = [f"{stage} {seconds[f'seconds_{stage}'] / total:.0%}" for stage in STAGES]
-    lines.append(f"time: {summary['wall_seconds']:.0f} s ({', '.join(shares)})")
+    lines.append(f"time: {summary['wall_seconds']:.0f} s ({time_shares(seconds)})")
     return "\n".join(lines)
 
 

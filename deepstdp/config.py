@@ -98,7 +98,7 @@ class BackboneConfig:
     """
 
     name: Literal["vgg15", "vgg-small"] = "vgg-small"
-    batch_norm: bool = False
+    batch_norm: bool = True
     sobel: bool = False
     class_path: str | None = None
     init_args: dict[str, Any] = field(default_factory=dict)
@@ -150,8 +150,7 @@ class STDPConfig:
         homeostasis: ``floor`` helps only neurons that win less than 1/(floor_ratio K) of the
             samples; ``dual`` drives to equal shares; ``relaxing`` rises with each spike and
             decays; ``none``.
-        alpha: step of the adaptive threshold, in firing thresholds: per sample, or per spike
-            (``relaxing``).
+        alpha: step of the adaptive threshold, in firing thresholds, per sample presented.
         floor_ratio: see ``homeostasis``.
         tau_theta: samples over which a ``relaxing`` threshold decays.
         theta_in_labels: whether the adaptive threshold takes part when images are labelled.
@@ -180,7 +179,7 @@ class STDPConfig:
     depression: float = 1.0
     max_step: float = 0.1
     homeostasis: Literal["floor", "dual", "relaxing", "none"] = "floor"
-    alpha: float = 0.02
+    alpha: float = 2e-4
     floor_ratio: float = 4.0
     tau_theta: float = 1000.0
     theta_in_labels: bool = True
@@ -290,7 +289,7 @@ class TrainingConfig:
 
     epochs: int = 20
     batch_size: int = 64
-    learning_rate: float = 0.02
+    learning_rate: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 1e-5
     dropout: float = 0.1

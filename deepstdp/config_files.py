@@ -52,14 +52,24 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         UserError: see ``load_config``.
     """
     options = [name for action in parser._actions for name in action.option_strings]
+    # One spelling, "--name value", for what follows.
+    arguments = [
+        part
+        for argument in arguments
+        for part in (argument.split("=", 1) if argument.startswith("--config=") else [argument])
+    ]
     for argument in arguments:
         name = argument.split("=")[0]
         if name.startswith("--") and name not in options:
             raise UserError(f"unknown option {name}{_nearest(name, options)}")
-    for path in _config_paths(arguments):
-        check_keys(_read_yaml(path), path, Config, extra=_plain_options(options))
+    checked = list(arguments)
+    for position, path in _config_paths(arguments):
+        content = _read_yaml(path)
+        check_keys(content, path, Config, extra=_plain_options(options))
+        if not content:  # jsonargparse takes no empty file
+            checked[position] = "{}"
     try:
-        return parser.parse_args(list(arguments))
+        return parser.parse_args(checked)
     except ArgumentError as error:
         raise UserError(_one_line(str(error))) from None
 
@@ -102,25 +112,22 @@ def _dotted(schema: type, prefix: str = "") -> Iterator[str]:
 
 def _nearest(name: str, known: Sequence[str]) -> str:
     """A hint: the nearest whole name, or else the one whose last part is nearest."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    if not near:
-        tails = {option.lstrip("-").rpartition(".")[2]: option for option in known}
-        # "lr" stands for learning_rate.
-        initials = {"".join(word[:1] for word in t.split("_")): o for t, o in tails.items()}
-        tail = name.lstrip("-").rpartition(".")[2]
-        if tail in initials:
-            near = [initials[tail]]
-        else:
-            near = [tails[t] for t in difflib.get_close_matches(tail, tails, n=1, cutoff=0.6)]
+    tails = {option.lstrip("-").rpartition(".")[2]: option for option in known}
+    # "lr" stands for learning_rate.
+    initials = {"".join(word[:1] for word in tail.split("_")): tail for tail in tails}
+    tail = name.lstrip("-").rpartition(".")[2]
+    if len(tail) > 1 and tail in initials:
+        near = [tails[initials[tail]]]
+    elif not (near := difflib.get_close_matches(name, known, n=1, cutoff=0.8)):
+        near = [tails[t] for t in difflib.get_close_matches(tail, tails, n=1, cutoff=0.6)]
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _config_paths(arguments: Sequence[str]) -> Iterator[Path]:
-    for position, argument in enumerate(arguments):
-        if argument == "--config" and position + 1 < len(arguments):
-            yield Path(arguments[position + 1])
-        elif argument.startswith("--config="):
-            yield Path(argument.removeprefix("--config="))
+def _config_paths(arguments: Sequence[str]) -> Iterator[tuple[int, Path]]:
+    """Where among the arguments ``--config FILE`` stands, and the file."""
+    for position, argument in enumerate(arguments[1:], 1):
+        if arguments[position - 1] == "--config":
+            yield position, Path(argument)
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:

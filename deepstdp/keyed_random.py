@@ -32,7 +32,8 @@ class Stream(IntEnum):
     CLUSTERING = 7
     LEARNING_SPIKES = 8
     LABEL_SPIKES = 9
-    EXAMPLES = 10
+    PREDICT_SPIKES = 10
+    EXAMPLES = 11
 
 
 def philox(counter: Counter, key: tuple[int, int]) -> Counter:

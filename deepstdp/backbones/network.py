@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from deepstdp.backbones.front_end import Normalise, Sobel
 from deepstdp.backbones.vgg import (
     VGG,
-    VGG15_FEATURES,
+    VGG15_HIDDEN,
     VGG15_PLAN,
-    VGG_SMALL_FEATURES,
     VGG_SMALL_PLAN,
 )
 from deepstdp.config import BackboneConfig
@@ -18,8 +17,8 @@ from deepstdp.imports import build
 from deepstdp.keyed_random import Stream, torch_generator
 
 _BUILT_IN = {
-    "vgg15": (VGG15_PLAN, VGG15_FEATURES),
-    "vgg-small": (VGG_SMALL_PLAN, VGG_SMALL_FEATURES),
+    "vgg15": (VGG15_PLAN, VGG15_HIDDEN),
+    "vgg-small": (VGG_SMALL_PLAN, None),
 }
 
 
@@ -89,9 +88,10 @@ def build_network(
                 f"{config.name} takes square images, these are "
                 f"{images.shape[3]}x{images.shape[2]}: give --data.image_size"
             )
-        plan, n_features = _BUILT_IN[config.name]
+        plan, n_hidden = _BUILT_IN[config.name]
         generator = torch_generator(seed, Stream.INITIAL_WEIGHTS)
-        backbone = VGG(channels, size, plan, n_features, config.batch_norm, generator)
+        backbone = VGG(channels, size, plan, n_hidden, config.batch_norm, generator)
+        n_features = backbone.n_features
     else:
         backbone = backbone or _import_backbone(config, seed)
         n_features = _count_features(backbone, (channels, *images.shape[2:]))

@@ -15,21 +15,24 @@ Plan = tuple[tuple[int, ...], ...]
 """Channels of the convolutions, block by block; each block ends in a stride-2 average pooling."""
 
 VGG15_PLAN: Plan = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
-VGG15_FEATURES = 4096
+VGG15_HIDDEN = 4096
 VGG_SMALL_PLAN: Plan = ((32,), (64,), (128,), (256,))
-VGG_SMALL_FEATURES = 512
 
 
 class VGG(nn.Sequential):
-    """(B, C, H, W) images to (B, D) rates: blocks of 3x3 convolutions, then one linear layer.
+    """(B, C, H, W) images to (B, D) rates: blocks of 3x3 convolutions, then perhaps a linear layer.
 
     Args:
         in_channels: channels of the images.
         image_size: side length of the images; at least 2 for each pooling to halve.
         plan: the convolutions. A block whose input is smaller than 2 x 2 does not pool.
-        n_features: units of the last hidden layer (D).
+        n_hidden: units of a linear layer after the convolutions; None leaves it out, so that the
+            features are the units of the last block.
         batch_norm: normalise after each convolution and the linear layer.
         generator: of the initial weights (He-normal).
+
+    Attributes:
+        n_features: units of the last layer (D).
 
     Raises:
         UserError: images too small for the poolings of the plan.
@@ -40,7 +43,7 @@ class VGG(nn.Sequential):
         in_channels: int,
         image_size: int,
         plan: Plan,
-        n_features: int,
+        n_hidden: int | None,
         batch_norm: bool,
         generator: Generator,
     ) -> None:
@@ -62,11 +65,16 @@ class VGG(nn.Sequential):
                 layers.append(nn.ReLU())
                 channels = width
             side //= 2
-        layers += [nn.Flatten(), nn.Linear(channels * side * side, n_features, bias=False)]
-        if batch_norm:
-            layers.append(nn.BatchNorm1d(n_features))
-        layers.append(nn.ReLU())
+        layers.append(nn.Flatten())
+        n_features = channels * side * side
+        if n_hidden is not None:
+            layers.append(nn.Linear(n_features, n_hidden, bias=False))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(n_hidden))
+            layers.append(nn.ReLU())
+            n_features = n_hidden
         super().__init__(*layers)
+        self.n_features = n_features
         initialise(self, generator)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:

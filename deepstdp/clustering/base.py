@@ -51,7 +51,7 @@ class Clusterer(ABC):
         raise UserError(f"{type(self).__name__} cannot assign new images: it has no predict")
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
-        """Assign once more under other noise, or None if nothing in ``predict`` is random."""
+        """Assign the samples of ``fit_predict`` under other noise; None if nothing is random."""
         return None
 
     def state(self) -> State:

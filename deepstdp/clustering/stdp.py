@@ -1,16 +1,20 @@
 """The spiking clusterer: K neurons that learn by STDP which samples belong together."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 from torch import Tensor
 
 from deepstdp.clustering.base import Assignment, Clusterer, State
+from deepstdp.clustering.lloyd import kmeans_plus_plus
 from deepstdp.config import STDPConfig
-from deepstdp.keyed_random import Stream, numpy_generator
+from deepstdp.keyed_random import Stream, numpy_generator, torch_generator
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking import encoding
 from deepstdp.spiking.engines import ENGINES
 from deepstdp.spiking.layer import LayerState, initial_state, label, learn_batch
+
+_OTHER_SEED = 0x5EED
+_START, _ORDER = 0, 1
 
 
 class STDPClustering(Clusterer):
@@ -40,28 +44,46 @@ class STDPClustering(Clusterer):
     def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Learn, keeping the synapses of the last call if they persist, then label."""
         if self._layer is None or not self.config.persistent:
-            seed = self.seed + self._n_passes
-            self._layer = initial_state(features, self.n_clusters, seed, self.config)
+            self._layer = self._start(features)
         signed = encoding.quantise(features, self._layer.gain)
         for _ in range(self.config.n_passes):
             self._learn_pass(self._layer, signed)
-        return self.predict(features)
+        return self._label(signed, self._label_keys(signed, self.seed))
 
     def predict(self, features: Float[Tensor, "n p"]) -> Assignment:
-        """Label; equal features get equal labels.
+        """Label new samples; equal features get equal labels.
 
         Reports ``n_silent`` samples, the input spikes per channel and step as ``firing_rate_in``,
         and the neurons' spikes per sample and step as ``firing_rate``.
         """
-        return self._label(features, self.seed)
+        assert self._layer is not None
+        signed = encoding.quantise(features, self._layer.gain)
+        return self._label(signed, encoding.predict_keys(self.seed, signed))
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment:
-        """Label under another spike seed."""
-        return self._label(features, self.seed ^ 0x5EED)
+        """Label the samples of ``fit_predict`` under another spike seed."""
+        assert self._layer is not None
+        signed = encoding.quantise(features, self._layer.gain)
+        return self._label(signed, self._label_keys(signed, self.seed ^ _OTHER_SEED))
 
-    def _learn_pass(self, layer: LayerState, signed: Tensor) -> None:
+    @staticmethod
+    def _label_keys(signed: Int32[Tensor, "n p"], seed: int) -> encoding.SpikeKeys:
+        return encoding.label_keys(seed, len(signed), signed.device)
+
+    def _start(self, features: Float[Tensor, "n p"]) -> LayerState:
+        """A fresh layer: gain from the features, synapses from k-means++ seeds."""
+        gain = self.config.gain
+        if gain == "auto":
+            gain = encoding.automatic_gain(features, self.config.input_spikes)
+        rates = encoding.on_off(encoding.quantise(features, gain))
+        # A seed of its own each time, for synapses that do not persist.
+        key = (self.seed, Stream.CLUSTERING, _START, self._n_passes)
+        seeds = kmeans_plus_plus(rates, self.n_clusters, numpy_generator(*key))
+        return initial_state(rates, seeds, gain, torch_generator(*key), self.config)
+
+    def _learn_pass(self, layer: LayerState, signed: Int32[Tensor, "n p"]) -> None:
         n, size = len(signed), self.config.batch_size
-        generator = numpy_generator(self.seed, Stream.CLUSTERING, self._n_passes)
+        generator = numpy_generator(self.seed, Stream.CLUSTERING, _ORDER, self._n_passes)
         order = torch.from_numpy(generator.permutation(n)).to(signed.device)
         starts = range(0, n, size)
         for start in self._progress.track(starts, "STDP", len(starts)):
@@ -70,13 +92,11 @@ class STDPClustering(Clusterer):
             learn_batch(layer, signed[ids], keys, self._engine, self.config)
         self._n_passes += 1
 
-    def _label(self, features: Float[Tensor, "n p"], seed: int) -> Assignment:
+    def _label(self, signed: Int32[Tensor, "n p"], keys: encoding.SpikeKeys) -> Assignment:
         layer = self._layer
         assert layer is not None
-        signed = encoding.quantise(features, layer.gain)
-        keys = encoding.label_keys(seed, signed)
         result = label(layer, signed, keys, self._engine, self.config)
-        steps = len(features) * self.config.n_timesteps
+        steps = len(signed) * self.config.n_timesteps
         diagnostics = {
             "n_silent": result.n_silent,
             "firing_rate_in": result.n_input_spikes / (steps * layer.synapses.shape[1]),

@@ -7,6 +7,7 @@ from typing import Any
 
 from deepstdp.comparison.statistics import Curve, estimate, iso_accuracy, versus
 from deepstdp.comparison.trials import RAW_PIXELS
+from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import Record, RunDir, write_json
 
 BASELINE = "kmeans"
@@ -28,7 +29,7 @@ def summarise(runs: Mapping[str, Sequence[RunDir]], seeds: Sequence[int], out: P
         methods[name] = {"runs": [run.path.relative_to(out).as_posix() for run in runs[name]]}
         methods[name] |= _estimates(finals)
         methods[name]["wall_seconds"] = estimate([r["wall_seconds"] for r in records])
-        methods[name]["train_seconds"] = estimate([_train_seconds(r["seconds"]) for r in records])
+        methods[name] |= _estimates([record["seconds"] for record in records])
     paths = [out / RAW_PIXELS / f"seed-{seed}.json" for seed in seeds]
     raw = [json.loads(path.read_text(encoding="utf-8"))["final"] for path in paths]
     methods[RAW_PIXELS] = {"runs": [p.relative_to(out).as_posix() for p in paths]} | _estimates(raw)
@@ -48,7 +49,7 @@ def accuracy_curve(run: RunDir) -> Curve | None:
     """The linear probe over epochs; None if it was measured fewer than two times."""
     epochs, accuracy, seconds, total = [], [], [], 0.0
     for record in run.metrics():
-        total += _train_seconds(record)
+        total += sum(record[f"seconds_{stage}"] for stage in STAGES if stage != "evaluation")
         if record["linear_probe_accuracy"] is not None:
             epochs.append(record["epoch"])
             accuracy.append(record["linear_probe_accuracy"])
@@ -87,11 +88,6 @@ def _columns(finals: Sequence[Record]) -> dict[str, list[float]]:
 
 def _estimates(finals: Sequence[Record]) -> Record:
     return {name: estimate([f.get(name) for f in finals]) for name in finals[0]}
-
-
-def _train_seconds(seconds: Mapping[str, float]) -> float:
-    stages = ("features", "reduction", "clustering", "training")
-    return sum(seconds[f"seconds_{stage}"] for stage in stages)
 
 
 def _summary(run: RunDir) -> dict[str, Any]:

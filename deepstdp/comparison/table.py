@@ -1,9 +1,10 @@
 """The comparison as a table: Markdown, which a terminal shows as well as a README."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepstdp.comparison.statistics import Estimate
+from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import Record
 
 _HEADER = (
@@ -39,6 +40,23 @@ def markdown(comparison: Record) -> str:
             "Runs that never reached k-means' best count at their last epoch, so that epochs "
             f"are too few and speed-ups upper bounds: {', '.join(censored)}."
         )
+    return "\n".join(lines)
+
+
+def time_shares(seconds: Mapping[str, float]) -> str:
+    """Where the time went, e.g. ``features 20%, reduction 1%, ...``."""
+    total = sum(seconds[f"seconds_{stage}"] for stage in STAGES) or 1.0
+    return ", ".join(f"{stage} {seconds[f'seconds_{stage}'] / total:.0%}" for stage in STAGES)
+
+
+def method_time_shares(comparison: Record) -> str:
+    """One line for each method that was trained: mean time of a run, and its shares."""
+    lines = []
+    for name, method in comparison["methods"].items():
+        seconds = {f"seconds_{stage}": method.get(f"seconds_{stage}") for stage in STAGES}
+        means = {key: value["mean"] for key, value in seconds.items() if value is not None}
+        if means and means["seconds_training"] > 0:
+            lines.append(f"{name}: {method['wall_seconds']['mean']:.0f} s ({time_shares(means)})")
     return "\n".join(lines)
 
 

@@ -3,11 +3,12 @@
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deepstdp.errors import UserError
 
 
+@runtime_checkable
 class FileTree(Protocol):
     """Named files; names are relative, with forward slashes, and sorted."""
 

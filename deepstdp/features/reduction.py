@@ -13,7 +13,7 @@ from deepstdp.config import ReductionConfig
 
 State = dict[str, Tensor]
 _SMALLEST_VARIANCE = 1e-6
-"""Directions of less variance than this share of the largest are not blown up to unit variance."""
+"""Directions of less variance than this share of the largest are left out, not blown up."""
 
 
 def whitening(
@@ -25,7 +25,8 @@ def whitening(
 
     Args:
         features: (N, D).
-        n_components: components wanted; P is the least of it, N - 1 and D.
+        n_components: components wanted; P is the least of it, N - 1 and D. Components that do
+            not vary stay zero.
 
     Returns:
         The mean, and V_P diag(l_P)^(-1/2).
@@ -33,13 +34,30 @@ def whitening(
     n, d = features.shape
     n_components = min(n_components, max(n - 1, 1), d)
     mean = features.mean(dim=0)
-    centred = features - mean
-    covariance = centred.T @ centred / max(n - 1, 1)
-    variances, directions = torch.linalg.eigh(covariance)
-    variances, directions = variances.flip(0), directions.flip(1)
-    floor = (variances[0] * _SMALLEST_VARIANCE).clamp(min=torch.finfo(torch.float32).tiny)
-    scale = variances[:n_components].clamp(min=floor).rsqrt()
-    return mean, directions[:, :n_components] * scale
+    variances, directions = _principal_axes(features - mean)
+    kept = variances[:n_components]
+    scale = torch.where(kept > _SMALLEST_VARIANCE * variances[0], kept.rsqrt(), 0.0)
+    return mean, (directions[:, :n_components] * scale).to(features.dtype)
+
+
+def _principal_axes(
+    centred: Float[Tensor, "n d"],
+) -> tuple[Float[Tensor, "m"], Float[Tensor, "d m"]]:
+    """Variances, largest first, and their directions, in double precision.
+
+    The smaller of X^T X (D x D) and X X^T (N x N) is decomposed: with X X^T u = l u, the
+    direction is X^T u / sqrt(l).
+    """
+    n, d = centred.shape
+    products = centred.T @ centred if d <= n else centred @ centred.T
+    # Single precision fails to converge on covariances of low rank; MPS has no other.
+    device = torch.device("cpu") if products.device.type == "mps" else products.device
+    eigenvalues, vectors = torch.linalg.eigh(products.to(device, torch.float64))
+    eigenvalues, vectors = eigenvalues.flip(0).clamp(min=0), vectors.flip(1)
+    if d > n:
+        back = centred.to(device, torch.float64).T @ vectors
+        vectors = torch.nn.functional.normalize(back, dim=0)
+    return (eigenvalues / max(n - 1, 1)).to(centred.device), vectors.to(centred.device)
 
 
 def procrustes_rotation(
@@ -77,8 +95,7 @@ class Reducer:
         if self._config.align:
             if self._last is not None:
                 self._projection = self._projection @ procrustes_rotation(reduced, self._last)
-                # Not reduced @ rotation: what is learnt from must be to the bit what
-                # ``transform`` gives later, since labels are keyed by it.
+                # Not reduced @ rotation: ``transform`` must repeat this to the bit.
                 reduced = self.transform(features)
             self._last = reduced
         return reduced

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from deepstdp.run_dir import Record, RunDir
 
@@ -62,6 +63,7 @@ def draw_curves(curves: Mapping[str, Sequence[Sequence[Record]]], untrained: Rec
             axis.axhline(level, color="gray", linestyle="--", label="untrained")
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.spines[["top", "right"]].set_visible(False)
         if not axis.lines:
             axis.text(0.5, 0.5, "needs labels", transform=axis.transAxes, ha="center")

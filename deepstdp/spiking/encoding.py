@@ -68,18 +68,27 @@ def learning_keys(seed: int, n_pass: int, ids: Int64[Tensor, "b"]) -> SpikeKeys:
     return SpikeKeys(seed, Stream.LEARNING_SPIKES, ids & _MASK, high)
 
 
-def label_keys(seed: int, signed: Int32[Tensor, "n p"]) -> SpikeKeys:
-    """Keys for labelling: a hash of the sample's own rates, so that equal inputs get equal labels.
+def label_keys(seed: int, n_samples: int, device: torch.device) -> SpikeKeys:
+    """Keys for labelling the samples that are learnt from: the same in every epoch.
+
+    A label changes because the features or the synapses have, not because the noise has.
+    """
+    ids = torch.arange(n_samples, device=device)
+    return SpikeKeys(seed, Stream.LABEL_SPIKES, ids & _MASK, torch.zeros_like(ids))
+
+
+def predict_keys(seed: int, signed: Int32[Tensor, "n p"]) -> SpikeKeys:
+    """Keys for new samples: a hash of each one's own rates, so that equal inputs get equal labels.
 
     The hash is multilinear, sum_i (q_i + 65537) m_i modulo 2**64, with odd multipliers m_i drawn
     by Philox; its two halves key the spikes.
     """
     columns = torch.arange(signed.shape[1], device=signed.device)
     zero = torch.zeros_like(columns)
-    low, high, *_ = philox((columns, zero, zero, zero), key_words(0, Stream.LABEL_SPIKES))
+    low, high, *_ = philox((columns, zero, zero, zero), key_words(0, Stream.PREDICT_SPIKES))
     multipliers = ((high << 32) | low) | 1
     digest = ((signed.to(torch.int64) + FULL_RATE + 1) * multipliers).sum(dim=1)
-    return SpikeKeys(seed, Stream.LABEL_SPIKES, digest & _MASK, (digest >> 32) & _MASK)
+    return SpikeKeys(seed, Stream.PREDICT_SPIKES, digest & _MASK, (digest >> 32) & _MASK)
 
 
 def spike_trains(

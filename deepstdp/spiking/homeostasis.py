@@ -16,33 +16,35 @@ def adapt(
     v_threshold: float,
     config: STDPConfig,
 ) -> Float[Tensor, "k"]:
-    """Adaptive thresholds after ``n_samples`` more samples.
+    """Adaptive thresholds after ``n_samples`` more samples; a = config.alpha v_threshold.
 
-    ``dual``: theta_j += a (n_wins_j - B/K), the price of the constraint share_j = 1/K: it drives
+    ``dual``: theta_j += a (K n_wins_j - B), the price of the constraint share_j = 1/K: it drives
     to equal shares (conscience learning, DeSieno 1988).
 
-    ``floor``: theta_j <- min(0, theta_j + a (n_wins_j - B/(cK))), the price of share_j >= 1/(cK):
+    ``floor``: theta_j <- min(0, theta_j + a (K n_wins_j - B/c)), the price of share_j >= 1/(cK):
     only neurons that win too little are helped, unbalanced data stay unbalanced.
 
-    ``relaxing``: theta_j <- theta_j exp(-B/tau) + a n_spikes_j (Diehl and Cook 2015).
+    ``relaxing``: theta_j <- theta_j exp(-B/tau) + a K n_spikes_j (Diehl and Cook 2015).
+
+    The factor K makes wins relative to the due share, so that one alpha serves any K.
 
     Args:
         theta: (K,) adaptive thresholds.
         n_wins: (K,) samples won in the batch.
         n_spikes: (K,) spikes in the batch.
         n_samples: B.
-        v_threshold: the unit of a = config.alpha v_threshold.
+        v_threshold: the firing threshold without theta.
         config: which form, and its parameters.
     """
     a = config.alpha * v_threshold
     k = len(theta)
     if config.homeostasis == "dual":
-        return theta + a * (n_wins - n_samples / k)
+        return theta + a * (k * n_wins - n_samples)
     if config.homeostasis == "floor":
-        return (theta + a * (n_wins - n_samples / (config.floor_ratio * k))).clamp(max=0)
+        return (theta + a * (k * n_wins - n_samples / config.floor_ratio)).clamp(max=0)
     if config.homeostasis == "relaxing":
         # Spikes are taken as spread evenly over the batch, each decaying from its sample on.
         one_sample, batch = math.exp(-1 / config.tau_theta), math.exp(-n_samples / config.tau_theta)
         mean_left = (1 - batch) / (1 - one_sample) / n_samples
-        return theta * batch + a * n_spikes * mean_left
+        return theta * batch + a * k * n_spikes * mean_left
     return theta

@@ -7,8 +7,7 @@ from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
 from deepstdp.config import STDPConfig
-from deepstdp.keyed_random import Stream, torch_generator
-from deepstdp.spiking import encoding, plasticity
+from deepstdp.spiking import plasticity
 from deepstdp.spiking.encoding import SpikeKeys
 from deepstdp.spiking.engines import Engine, Response
 from deepstdp.spiking.homeostasis import adapt
@@ -53,22 +52,26 @@ class Labels:
 
 
 def initial_state(
-    features: Float[Tensor, "n p"], n_clusters: int, seed: int, config: STDPConfig
+    rates: Float[Tensor, "n i"],
+    seeds: Float[Tensor, "k i"],
+    gain: float,
+    generator: torch.Generator,
+    config: STDPConfig,
 ) -> LayerState:
-    """Synapses from K random samples plus noise; gain and threshold from the data.
+    """Synapses from the seeds plus noise, and scales from the data.
 
     The automatic threshold is ``config.threshold_drives`` times the mean over samples of the best
     drive per step, max_j sum_i w_ji r_i.
+
+    Args:
+        rates: on/off rates of the data.
+        seeds: rates that the neurons start from.
+        gain: the gain that made the rates.
+        generator: of the noise, on the CPU.
+        config: noise and threshold.
     """
-    gain = config.gain
-    if gain == "auto":
-        gain = encoding.automatic_gain(features, config.input_spikes)
-    rates = encoding.on_off(encoding.quantise(features, gain))
-    generator = torch_generator(seed, Stream.CLUSTERING)
-    chosen = torch.randperm(len(features), generator=generator)[:n_clusters]
-    noise = torch.randn(n_clusters, rates.shape[1], generator=generator).to(features.device)
-    seeds = plasticity.normalise(rates[chosen.to(features.device)])
-    synapses = plasticity.normalise(seeds + config.initial_noise * noise)
+    noise = torch.randn(seeds.shape, generator=generator).to(seeds.device)
+    synapses = plasticity.normalise(plasticity.normalise(seeds) + config.initial_noise * noise)
     if config.v_threshold == "auto":
         best = torch.cat([(part @ synapses.T).amax(dim=1) for part in rates.split(8192)])
         v_threshold = max(config.threshold_drives * best.mean().item(), 1e-6)
@@ -77,7 +80,7 @@ def initial_state(
     length = rates.norm(dim=1).mean().item()
     return LayerState(
         synapses=synapses,
-        theta=torch.zeros(n_clusters, device=features.device),
+        theta=torch.zeros(len(seeds), device=seeds.device),
         gain=gain,
         v_threshold=v_threshold,
         trace_scale=1 / length if length > 0 else 1.0,

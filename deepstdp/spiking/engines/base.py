@@ -1,7 +1,7 @@
 """What an engine is: the one place where samples meet neurons, so that a fast one can slot in."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int32
 from torch import Tensor
@@ -28,6 +28,7 @@ class Response:
     sums: SpikeSums | None
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Presents a batch of samples to neurons whose synapses do not change meanwhile."""
 

@@ -1,0 +1,215 @@
+"""What every clusterer promises, and what each one promises beyond."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.metrics import normalized_mutual_info_score
+
+from deepstdp.clustering import build_clusterer
+from deepstdp.clustering.sinkhorn import transport_plan
+from deepstdp.config import ClusteringConfig, ReductionConfig, STDPConfig
+from deepstdp.errors import UserError
+from deepstdp.features import Reducer
+
+METHODS = ["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random"]
+PREDICTING = METHODS[:-1]
+
+
+def blobs(n=400, k=5):
+    x, y = make_blobs(n, 12, centers=k, cluster_std=0.8, random_state=0)
+    x = torch.from_numpy(x.astype(np.float32))
+    return torch.nn.functional.normalize(x - x.mean(dim=0), dim=1), y
+
+
+def make(method: str, k: int = 5, seed: int = 0, **stdp):
+    config = ClusteringConfig(method=method, n_clusters=k, stdp=STDPConfig(**stdp))
+    return build_clusterer(config, seed)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_labels_are_a_function_of_the_seed(method):
+    x, _ = blobs()
+    first, second, other = (make(method, seed=s).fit_predict(x) for s in (1, 1, 2))
+    assert torch.equal(first.labels, second.labels)
+    assert not torch.equal(first.labels, other.labels)
+    assert first.n_clusters == 5
+    assert ((first.labels >= 0) & (first.labels < 5)).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_cluster(method):
+    x, _ = blobs()
+    assert (make(method, k=1).fit_predict(x).labels == 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_as_many_clusters_as_samples(method):
+    x, _ = blobs(n=20)
+    assert make(method, k=20).fit_predict(x).labels.max() < 20
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_state_restores_everything(method):
+    x, _ = blobs()
+    clusterer, other = make(method), make(method)
+    clusterer.fit_predict(x)
+    other.load_state({name: value.clone() for name, value in clusterer.state().items()})
+    if clusterer.can_predict:
+        assert torch.equal(clusterer.predict(x).labels, other.predict(x).labels)
+    assert torch.equal(clusterer.fit_predict(x).labels, other.fit_predict(x).labels)
+
+
+@pytest.mark.parametrize("method", PREDICTING)
+def test_clear_blobs_are_found_and_predicted(method):
+    x, y = blobs()
+    clusterer = make(method, k=8)
+    for _ in range(4):
+        assignment = clusterer.fit_predict(x)
+    assert normalized_mutual_info_score(y, assignment.labels.numpy()) > 0.8
+    agreement = (clusterer.predict(x[:100]).labels == assignment.labels[:100]).double().mean()
+    # Spikes are drawn anew in ``predict``, and Sinkhorn balances only what it was fitted to.
+    assert agreement > {"stdp": 0.85, "sinkhorn": 0.8}.get(method, 0.999)
+
+
+def test_what_persists():
+    x = torch.nn.functional.normalize(torch.randn(400, 12, generator=torch.Generator()), dim=1)
+    for method, persists in [("stdp", True), ("kmeans", False), ("kmeans-warm", True)]:
+        clusterer = make(method, k=20, **({"eta": 1e-6} if method == "stdp" else {}))
+        assert clusterer.persistent is persists
+        # The seeding of the second epoch must matter for k-means alone.
+        first, second = clusterer.fit_predict(x).labels, clusterer.fit_predict(x).labels
+        assert bool((first == second).double().mean() > 0.8) is persists
+
+
+@pytest.mark.parametrize("rule", ["centroid", "pair", "weight-dependent"])
+def test_each_rule_learns_the_digits(rule):
+    digits = load_digits()
+    x = Reducer(ReductionConfig(64)).fit_transform(torch.from_numpy(digits.data).float())
+    clusterer = make("stdp", k=30, rule=rule)
+    nmi = [
+        normalized_mutual_info_score(digits.target, clusterer.fit_predict(x).labels.numpy())
+        for _ in range(5)
+    ]
+    # Labels at random have an NMI of about 0.05 here.
+    assert nmi[-1] > 0.4
+    if rule == "centroid":
+        theirs = SklearnKMeans(30, n_init=1, random_state=0).fit_predict(x.numpy())
+        assert nmi[-1] > normalized_mutual_info_score(digits.target, theirs) - 0.02
+
+
+def test_graded_inhibition_clusters_too():
+    x, y = blobs()
+    clusterer = make("stdp", inhibition="graded", inhibition_strength=1.0)
+    for _ in range(4):
+        assignment = clusterer.fit_predict(x)
+    assert normalized_mutual_info_score(y, assignment.labels.numpy()) > 0.7
+
+
+def test_dual_homeostasis_balances_and_floor_does_not_force_it():
+    # Nine tenths of the samples lie in one of two broad clouds.
+    noise = torch.randn(1000, 12, generator=torch.Generator().manual_seed(0))
+    centres = 6 * torch.eye(12)[(torch.arange(1000) >= 900).long()]
+    x = torch.nn.functional.normalize(noise + centres, dim=1)
+
+    def largest(form: str) -> float:
+        clusterer = make("stdp", k=2, homeostasis=form)
+        for _ in range(12):
+            assignment = clusterer.fit_predict(x)
+        return assignment.labels.bincount(minlength=2).max().item() / len(x)
+
+    assert largest("dual") < 0.6
+    assert largest("floor") > 0.75
+
+
+def test_a_given_gain_is_kept():
+    x, _ = blobs()
+    clusterer = make("stdp", gain=3.0)
+    clusterer.fit_predict(x)
+    assert clusterer.state()["scales"][0] == 3.0
+
+
+def test_retest_is_other_noise_on_the_same_samples():
+    x, _ = blobs()
+    clusterer = make("stdp", k=20)
+    labels = clusterer.fit_predict(x).labels
+    again = clusterer.retest(x).labels
+    assert 0.2 < (labels == again).double().mean() < 1
+    assert make("kmeans").retest(x) is None
+
+
+def test_diagnostics_count():
+    x, _ = blobs()
+    diagnostics = make("stdp").fit_predict(x).diagnostics
+    # 12 features at half a spike each, on 24 channels.
+    assert diagnostics["firing_rate_in"] == pytest.approx(0.25, abs=0.03)
+    assert 0 < diagnostics["firing_rate"] < 1
+    high = make("stdp", v_threshold=1e6, homeostasis="none").fit_predict(x)
+    assert high.diagnostics["n_silent"] == len(x)
+
+
+def test_synapses_that_do_not_persist_start_anew():
+    x, _ = blobs()
+    kept, renewed = (make("stdp", persistent=flag, eta=1e-6) for flag in (True, False))
+    for clusterer in (kept, renewed):
+        clusterer.fit_predict(x)
+    before = [c.state()["synapses"].clone() for c in (kept, renewed)]
+    for clusterer in (kept, renewed):
+        clusterer.fit_predict(x)
+    after = [c.state()["synapses"] for c in (kept, renewed)]
+    assert torch.allclose(before[0], after[0], atol=1e-3)
+    assert not torch.allclose(before[1], after[1], atol=1e-1)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 8))
+def test_sinkhorn_plans_are_balanced(seed, k):
+    similarity = torch.rand(40, k, generator=torch.Generator().manual_seed(seed))
+    plan = transport_plan(similarity, epsilon=0.2, n_normalisations=100)
+    assert torch.allclose(plan.sum(dim=1), torch.ones(40), atol=1e-4)
+    assert torch.allclose(plan.sum(dim=0), torch.full((k,), 40 / k), atol=1e-2)
+
+
+class Halves:
+    """A user's clusterer."""
+
+    persistent = True
+
+    def __init__(self, offset: int = 0) -> None:
+        self.offset = offset
+
+    def fit_predict(self, features):
+        return (np.arange(len(features)) % 2) + self.offset
+
+
+def test_own_and_scikit_learns_clusterers():
+    x, y = blobs()
+    config = ClusteringConfig(
+        n_clusters=5,
+        class_path="sklearn.cluster.KMeans",
+        init_args={"n_clusters": 5, "n_init": 1, "random_state": 0},
+    )
+    theirs = build_clusterer(config, 0)
+    assert normalized_mutual_info_score(y, theirs.fit_predict(x).labels.numpy()) > 0.8
+    assert theirs.can_predict
+    assert not theirs.persistent
+    own = build_clusterer(ClusteringConfig(n_clusters=2), 0, custom=Halves())
+    assert own.fit_predict(x).labels[:4].tolist() == [0, 1, 0, 1]
+    assert own.persistent
+    with pytest.raises(UserError, match="no predict"):
+        own.predict(x)
+
+
+def test_wrong_labels_of_an_own_clusterer():
+    x, _ = blobs()
+    config = ClusteringConfig(n_clusters=2, init_args={"offset": 1})
+    config = replace(config, class_path="tests.clustering.test_clusterers.Halves")
+    with pytest.raises(UserError, match=r"labels 1 to 2.*between 0 and 1"):
+        build_clusterer(config, 0).fit_predict(x)
+    with pytest.raises(UserError, match="no method fit_predict"):
+        build_clusterer(config, 0, custom=object())

@@ -1,0 +1,58 @@
+from deepstdp.comparison.table import markdown, method_time_shares
+
+
+def estimate(mean, half=None):
+    return {"mean": mean, "ci95": None if half is None else [mean - half, mean + half]}
+
+
+COMPARISON = {
+    "methods": {
+        "stdp": {
+            "runs": ["a"],
+            "linear_probe_accuracy": estimate(0.5, 0.02),
+            "nmi_labels": estimate(0.25),
+            "wall_seconds": estimate(31.0),
+            **{
+                f"seconds_{stage}": estimate(s)
+                for stage, s in zip(
+                    ("features", "reduction", "clustering", "training", "evaluation"),
+                    (2, 1, 1, 5, 1),
+                    strict=True,
+                )
+            },
+        },
+        "raw-pixels": {"runs": [], "linear_probe_accuracy": estimate(0.4)},
+    },
+    "versus_kmeans": {
+        "stdp": {
+            "linear_probe_accuracy": {
+                "ratio": estimate(1.25),
+                "percent": {"mean": 25.0, "ci95": [20.0, 31.0]},
+                "points": estimate(10.0, 1.0),
+            },
+            "epochs_to_kmeans_best": estimate(4.0),
+            "epochs_speedup": {"mean": 2.0, "ci95": [1.5, 3.0]},
+            "n_censored": 1,
+        }
+    },
+    "seeds": [0, 1],
+}
+
+
+def test_rows_by_hand():
+    lines = markdown(COMPARISON).splitlines()
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells == [
+        "stdp", "50.0 +- 2.0", "-", "0.250", "-", "+25.0 [+20.0, +31.0]", "+10.0 +- 1.0",
+        ">= 4", "<= 2.00 [1.50, 3.00]", "31",
+    ]  # fmt: skip
+    assert lines[3].startswith("| raw-pixels | 40.0")
+    assert "2 seeds, +- half the 95 % t-interval." in lines
+    assert lines[-1].endswith("upper bounds: stdp 1 of 2.")
+    assert len({len(line) for line in lines[:4]}) == 1
+
+
+def test_time_shares():
+    assert method_time_shares(COMPARISON) == (
+        "stdp: 31 s (features 20%, reduction 10%, clustering 10%, training 50%, evaluation 10%)"
+    )

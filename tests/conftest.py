@@ -1,0 +1,43 @@
+"""Small data that tests make for themselves."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import image_bytes
+
+
+@pytest.fixture
+def class_folder(tmp_path: Path) -> Path:
+    """Three classes of ten images."""
+    root = tmp_path / "pictures"
+    for c, name in enumerate(("ant", "bee", "cat")):
+        (root / name).mkdir(parents=True)
+        for i in range(10):
+            (root / name / f"{i}.png").write_bytes(image_bytes(40 + 70 * c + i))
+    return root
+
+
+@pytest.fixture
+def tiny_zip(tmp_path: Path) -> Path:
+    """Four classes in the layout of tiny-imagenet-200.zip."""
+    path = tmp_path / "tiny.zip"
+    wnids = ["n04", "n01", "n03", "n02"]
+    annotations = []
+    with zipfile.ZipFile(path, "w") as archive:
+        top = "tiny-imagenet-200/"
+        archive.writestr(top + "wnids.txt", "\n".join(wnids) + "\n")
+        archive.writestr(top + "words.txt", "".join(f"{w}\tthing\n" for w in wnids))
+        for c, wnid in enumerate(wnids):
+            for i in range(8):
+                name = f"{top}train/{wnid}/images/{wnid}_{i}.JPEG"
+                archive.writestr(name, image_bytes(50 * c + i, kind="JPEG"))
+            for i in range(2):
+                file = f"val_{2 * c + i}.JPEG"
+                archive.writestr(
+                    f"{top}val/images/{file}", image_bytes(50 * c + 20 + i, kind="JPEG")
+                )
+                annotations.append(f"{file}\t{wnid}\t0\t0\t9\t9\n")
+        archive.writestr(top + "val/val_annotations.txt", "".join(annotations))
+    return path

@@ -1,0 +1,45 @@
+import math
+
+import pytest
+import torch
+
+from deepstdp.spiking.neurons import (
+    NOBODY,
+    decay,
+    graded_inhibition,
+    hard_inhibition,
+    integrate,
+    winner_take_all,
+)
+
+
+def test_decay_is_the_exponential():
+    assert decay(1.0, 20.0) == pytest.approx(math.exp(-0.05))
+
+
+def test_lif_trace_by_hand():
+    # lambda = 0.5, I = 1 in each step, threshold 1.6: v = 1, 1.5, 1.75 -> spike -> 0, 1, ...
+    v, trace = torch.zeros(1, 1), []
+    for _ in range(5):
+        v = integrate(v, torch.ones(1, 1), 0.5)
+        trace.append(v.item())
+        v = hard_inhibition(v, winner_take_all(v, torch.tensor([1.6])))
+    assert trace == [1.0, 1.5, 1.75, 1.0, 1.5]
+
+
+def test_the_furthest_above_its_own_threshold_fires():
+    v = torch.tensor([[3.0, 2.0, 0.0], [3.0, 2.9, 0.0], [1.0, 1.0, 0.0], [2.5, 1.0, 5.0]])
+    threshold = torch.tensor([2.5, 1.0, 5.0])
+    assert winner_take_all(v, threshold).tolist() == [1, 1, 1, 0]
+    assert winner_take_all(v - 3, threshold).tolist() == [NOBODY] * 4
+
+
+def test_hard_inhibition_resets_all_neurons_of_the_samples_that_fired():
+    v = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert hard_inhibition(v, torch.tensor([NOBODY, 1])).tolist() == [[1, 2], [0, 0]]
+
+
+def test_graded_inhibition_lowers_the_losers():
+    v = torch.tensor([[1.0, 2.0, 0.3], [1.0, 2.0, 0.3]])
+    result = graded_inhibition(v, torch.tensor([1, NOBODY]), 0.5)
+    assert torch.allclose(result, torch.tensor([[0.5, 0, 0], [1.0, 2.0, 0.3]]))

@@ -1,0 +1,96 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepstdp.config import STDPConfig
+from deepstdp.spiking.plasticity import (
+    SpikeSums,
+    centroid_step,
+    learn,
+    normalise,
+    pair_step,
+    trace,
+    weight_dependent_step,
+)
+
+
+def one(value: float) -> torch.Tensor:
+    return torch.tensor([[value]])
+
+
+def test_trace_by_hand():
+    spikes = torch.tensor([[[1.0], [0.0], [1.0]]])
+    assert trace(spikes, keep=0.5).flatten().tolist() == [0.5, 0.25, 0.625]
+
+
+def test_one_synapse_through_the_centroid_rule():
+    # Two spikes at traces 0.6 and 1.0: one by one 0.4 -> 0.46 -> 0.514 has eta = 0.1; composed,
+    # 0.4 + (1 - 0.9^2) (0.8 - 0.4) = 0.476 for the mean trace 0.8.
+    sums = SpikeSums(torch.tensor([2.0]), one(1.6), None)
+    assert centroid_step(one(0.4), sums, 0.1, scale=1.0).item() == pytest.approx(0.476)
+    twice = SpikeSums(torch.tensor([2.0]), one(0.8), None)
+    assert centroid_step(one(0.4), twice, 0.1, scale=2.0).item() == pytest.approx(0.476)
+
+
+@given(st.integers(1, 30), st.floats(0.001, 0.9), st.floats(0, 1), st.floats(0, 1))
+def test_equal_spikes_compose_as_if_they_had_come_one_by_one(n, eta, w, x):
+    single = one(w)
+    for _ in range(n):
+        single = centroid_step(single, SpikeSums(torch.ones(1), one(x), None), eta, 1.0)
+    at_once = centroid_step(one(w), SpikeSums(torch.tensor([float(n)]), one(n * x), None), eta, 1.0)
+    assert at_once.item() == pytest.approx(single.item(), abs=1e-5)
+
+
+def test_one_synapse_through_the_pair_rule():
+    # 0.1 * (0.7 - 0.5 * 0.4) = 0.05, whatever the weight.
+    sums = SpikeSums(torch.tensor([1.0]), one(0.7), one(0.4))
+    for w in (0.0, 0.9):
+        assert pair_step(one(w), sums, 0.1, 1.0, depression=0.5).item() == pytest.approx(0.05)
+
+
+def test_one_synapse_through_the_weight_dependent_rule():
+    config = STDPConfig(rule="weight-dependent", eta=0.1, mu=2.0)
+    sums = SpikeSums(torch.tensor([2.0]), one(0.9), None)
+    # 0.1 (0.9 (1 - 0.4)^2 - 2 * 0.3 * 0.4^2)
+    expected = 0.1 * (0.9 * 0.36 - 0.6 * 0.16)
+    assert weight_dependent_step(one(0.4), sums, 0.3, 1.0, config).item() == pytest.approx(expected)
+    config = replace(config, weight_dependence="exponential")
+    expected = 0.1 * (0.9 * math.exp(-0.8) - 0.6 * math.exp(-1.2))
+    assert weight_dependent_step(one(0.4), sums, 0.3, 1.0, config).item() == pytest.approx(expected)
+
+
+def test_normalise_clips_and_scales():
+    w = normalise(torch.tensor([[3.0, -5.0, 4.0]]))
+    assert torch.allclose(w, torch.tensor([[0.6, 0.0, 0.8]]))
+
+
+rules = st.sampled_from(["centroid", "pair", "weight-dependent"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(rules, st.floats(0.001, 1.0), st.integers(0, 10_000), st.integers(1, 500))
+def test_synapses_stay_in_bounds(rule, eta, seed, n_spikes):
+    generator = torch.Generator().manual_seed(seed)
+    w = normalise(torch.rand(4, 6, generator=generator))
+    sums = SpikeSums(
+        torch.tensor([float(n_spikes), 0, 1, 2]),
+        torch.rand(4, 6, generator=generator) * n_spikes,
+        torch.rand(4, 6, generator=generator) * n_spikes if rule == "pair" else None,
+    )
+    learnt = learn(w, sums, 0.3, 1.0, STDPConfig(rule=rule, eta=eta))
+    assert torch.isfinite(learnt).all()
+    assert (learnt >= 0).all()
+    assert (learnt <= 1 + 1e-6).all()
+    assert torch.allclose(learnt.norm(dim=1), torch.ones(4), atol=1e-5)
+    assert torch.equal(learnt[1], w[1]), "a neuron that did not fire keeps its synapses"
+
+
+def test_the_additive_step_is_bounded():
+    w = normalise(torch.rand(1, 50))
+    huge = SpikeSums(torch.ones(1), 1e6 * torch.rand(1, 50), torch.zeros(1, 50))
+    learnt = learn(w, huge, 0.3, 1.0, STDPConfig(rule="pair", max_step=0.1))
+    assert (learnt - w).norm() <= 0.1 + 1e-6

@@ -1,0 +1,198 @@
+"""The real command line, mostly in this process."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepstdp.cli import COMMANDS, main
+from tests.helpers import image_bytes
+
+FAST = [
+    "--data.image_size=16",
+    "--reduction.n_components=8",
+    "--clustering.n_clusters=4",
+    "--training.epochs=2",
+    "--training.batch_size=8",
+    "--clustering.stdp.n_timesteps=10",
+]
+
+
+@pytest.fixture
+def run_dir(class_folder, tmp_path, capsys):
+    path = tmp_path / "run"
+    assert main(["train", "--data.source", str(class_folder), "--run_dir", str(path), *FAST]) == 0
+    return path
+
+
+def test_train_says_what_it_did(run_dir, capsys):
+    out = capsys.readouterr().out
+    assert "epoch 1/2" in out
+    assert "linear probe" in out
+    assert "features" in out
+    assert "reduction" in out
+    assert f"run: {run_dir}" in out
+    for name in ("config.yaml", "metrics.jsonl", "summary.json", "labels.csv"):
+        assert (run_dir / name).exists()
+    for name in ("curves.png", "clusters.png"):
+        assert (run_dir / "figures" / name).read_bytes().startswith(b"\x89PNG")
+    assert "\x1b" not in out, "no colours or bars where nobody watches"
+
+
+def test_evaluate_prints_what_the_run_measured(run_dir, capsys):
+    capsys.readouterr()
+    assert main(["evaluate", str(run_dir)]) == 0
+    printed = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    final = json.loads((run_dir / "summary.json").read_text())["final"]
+    assert float(printed["linear_probe_accuracy"]) == pytest.approx(
+        final["linear_probe_accuracy"], abs=1e-3
+    )
+    assert "nmi_labels" in printed
+
+
+def test_evaluate_on_other_images(run_dir, tiny_zip, capsys):
+    capsys.readouterr()
+    arguments = ["evaluate", str(run_dir), "--data.source", str(tiny_zip)]
+    assert main([*arguments, "--data.classes", "first-2"]) == 0
+    assert "knn_accuracy" in capsys.readouterr().out
+    assert main(["evaluate", str(run_dir), "--data.source", "digits"]) == 2
+    assert "3 channels, digits has 1" in capsys.readouterr().err
+
+
+def test_predict_files_folders_and_arrays(run_dir, class_folder, tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.zeros((3, 16, 16, 3), np.uint8))
+    capsys.readouterr()
+    file = class_folder / "ant" / "0.png"
+    arguments = ["predict", str(run_dir), str(file), str(class_folder), str(tmp_path / "a.npy")]
+    assert main(arguments) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 34
+    assert rows[0]["image"] == str(file)
+    # The same image under another name has the same cluster.
+    again = next(row for row in rows[1:] if row["image"].endswith("ant/0.png"))
+    assert rows[0]["cluster"] == again["cluster"]
+    assert {rows[i]["cluster"] for i in (31, 32, 33)} == {rows[31]["cluster"]}
+    assert main([*arguments, "--out", str(tmp_path / "out.csv")]) == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 35
+
+
+def test_predict_and_broken_images(run_dir, tmp_path, capsys):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "good.png").write_bytes(image_bytes(1))
+    (tmp_path / "new" / "bad.png").write_bytes(b"bad")
+    arguments = ["predict", str(run_dir), str(tmp_path / "new")]
+    assert main(arguments) == 2
+    assert "bad.png" in capsys.readouterr().err
+    assert main([*arguments, "--on_error", "skip"]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2
+    assert "skipped" in captured.err
+
+
+def test_resume_and_overwrite(run_dir, class_folder, capsys):
+    again = ["train", "--data.source", str(class_folder), "--run_dir", str(run_dir), *FAST]
+    assert main(again) == 2
+    assert "--resume or --overwrite" in capsys.readouterr().err
+    assert main([*again, "--resume"]) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert main([*again, "--overwrite"]) == 0
+    assert main(["train", "--resume"]) == 2
+
+
+def test_on_error_skip_goes_on_and_counts(class_folder, tmp_path, capsys):
+    (class_folder / "bee" / "9.png").write_bytes(b"no")
+    arguments = ["train", "--data.source", str(class_folder), *FAST]
+    assert main([*arguments, "--run_dir", str(tmp_path / "a")]) == 2
+    assert "bee/9.png" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+    skip = ["--data.on_error", "skip", "--run_dir", str(tmp_path / "b")]
+    assert main([*arguments, *skip]) == 0
+    assert "skipped 1 file" in capsys.readouterr().out
+    assert json.loads((tmp_path / "b" / "summary.json").read_text())["skipped"] == ["bee/9.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fly"], "unknown command 'fly'"),
+        (["train", "--data.source", "nowhere"], "nowhere does not exist"),
+        (["train", "--trainig.epochs", "3"], "did you mean --training.epochs?"),
+        (["train", "--training.epochs", "many"], "training.epochs"),
+        (["train", "--training.epochs"], "training.epochs"),
+        (["train", "--config", "none.yaml"], "cannot be read"),
+        (["train", "--clustering.n_clusters", "5000"], "only 1438 training images"),
+        (["train", "--data.classes", "3"], "only 1 class selected"),
+        (["train", "--data.image_size", "8"], "at least 16"),
+        (["train", "stray"], "stray"),
+        (["compare", "--methods", "stdp,voodoo", "--out", "x"], "no method 'voodoo'"),
+        (["compare", "--methods", "stdp,stdp", "--out", "x"], "each method once"),
+        (["compare", "--seeds", "0", "--out", "x"], "--seeds must be at least 1"),
+        (["compare"], "out"),
+        (["evaluate", "nowhere"], "not a run directory"),
+        (["predict", "nowhere", "x.png"], "not a run directory"),
+        (["predict", "nowhere"], "images"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.startswith("deepstdp: error: ")
+    assert len(captured.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert f"deepstdp {command}" in capsys.readouterr().out
+
+
+def test_overview(capsys):
+    assert main([]) == 2
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in COMMANDS)
+
+
+def test_the_installed_command_and_the_module():
+    script = str(Path(sys.executable).with_name("deepstdp"))
+    for start in ([script], [sys.executable, "-m", "deepstdp"]):
+        result = subprocess.run(
+            [*start, "train", "--data.source", "nowhere"], capture_output=True, text=True
+        )
+        assert result.returncode == 2
+        assert result.stderr == "deepstdp: error: data.source: nowhere does not exist\n"
+
+
+def test_compare(class_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["compare", "--data.source", str(class_folder), "--out", str(out), *FAST]
+    arguments += ["--methods", "stdp,kmeans", "--seeds", "2"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    comparison = json.loads((out / "comparison.json").read_text())
+    assert list(comparison["methods"]) == ["stdp", "kmeans", "untrained", "raw-pixels"]
+    for name, method in comparison["methods"].items():
+        assert len(method["runs"]) == 2
+        assert all((out / run).exists() for run in method["runs"])
+        assert set(method["linear_probe_accuracy"]) == {"mean", "ci95"}
+        assert f"| {name} " in printed
+    versus = comparison["versus_kmeans"]["stdp"]
+    assert set(versus["linear_probe_accuracy"]) == {"ratio", "percent", "points"}
+    assert "epochs_speedup" in versus
+    assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "comparison.md").read_text() in printed
+    stamps = {path: path.stat().st_mtime_ns for path in out.rglob("weights.safetensors")}
+    assert main(arguments) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert stamps == {path: path.stat().st_mtime_ns for path in out.rglob("weights.safetensors")}
+    assert main([*arguments, "--training.learning_rate", "0.1"]) == 2
+    assert "another config" in capsys.readouterr().err

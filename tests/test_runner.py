@@ -1,0 +1,273 @@
+"""The whole loop on small data: what it leaves, and what it promises."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import normalized_mutual_info_score
+
+from deepstdp.config import (
+    ClusteringConfig,
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    ReductionConfig,
+    TrainingConfig,
+)
+from deepstdp.data import Dataset, ImageSet, load_dataset
+from deepstdp.errors import UserError
+from deepstdp.model import load_model
+from deepstdp.pipeline import STAGES
+from deepstdp.run_dir import RunDir
+from deepstdp.runner import run_experiment
+
+METRICS = {
+    "epoch", "loss", "nmi_labels", "nmi_previous", "assignment_stability", "n_empty_clusters",
+    "cluster_entropy", "linear_probe_accuracy", "knn_accuracy",
+    *(f"seconds_{stage}" for stage in STAGES),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    data = load_dataset(DataConfig(image_size=8), seed=0)
+    return replace(
+        data, train=data.train.select(np.arange(300)), val=data.val.select(np.arange(100))
+    )
+
+
+def small(method="stdp", seed=0, epochs=3, **training) -> Config:
+    return Config(
+        seed=seed,
+        data=DataConfig(image_size=8),
+        reduction=ReductionConfig(n_components=32),
+        clustering=ClusteringConfig(method=method, n_clusters=20),
+        training=TrainingConfig(epochs=epochs, **training),
+    )
+
+
+@pytest.fixture(autouse=True)
+def three_blocks(monkeypatch):
+    """8x8 digits are too small for four poolings."""
+    plan = ((8,), (16,), (24,))
+    monkeypatch.setattr("deepstdp.backbones.network._BUILT_IN", {"vgg-small": (plan, None)})
+
+
+def weights(run: RunDir) -> bytes:
+    return (run.path / "weights.safetensors").read_bytes()
+
+
+def learnt(run: RunDir) -> list[dict]:
+    """Metrics without times."""
+    return [{k: v for k, v in m.items() if not k.startswith("seconds")} for m in run.metrics()]
+
+
+def test_what_a_run_leaves(tmp_path, digits):
+    run = run_experiment(small(), tmp_path / "run", dataset=digits)
+    records = run.metrics()
+    assert [r["epoch"] for r in records] == [1, 2, 3]
+    assert all(set(r) >= METRICS for r in records)
+    assert records[0]["nmi_previous"] is None
+    assert 0 < records[2]["assignment_stability"] <= 1
+    assert 0 < records[2]["retest_agreement"] <= 1
+    assert records[2]["loss"] < records[0]["loss"]
+    summary = run.summary()
+    assert summary["untrained"]["linear_probe_accuracy"] > 0.5
+    assert set(summary["final"]) >= {"nmi_labels", "cluster_accuracy", "firing_rate", "n_silent"}
+    assert summary["versions"]["torch"] == torch.__version__
+    assert summary["hardware"]["device"] == "cpu"
+    assert summary["wall_seconds"] > 0
+    lines = (run.path / "labels.csv").read_text().splitlines()
+    assert lines[0] == "image,pseudo_label"
+    assert len(lines) == 301
+    assert not run.has_checkpoint()
+    assert not list(run.path.glob("*.tmp"))
+
+
+def test_same_seed_same_run_bit_for_bit(tmp_path, digits):
+    runs = [
+        run_experiment(small(seed=s), tmp_path / str(i), dataset=digits)
+        for i, s in enumerate((1, 1, 2))
+    ]
+    assert weights(runs[0]) == weights(runs[1])
+    assert learnt(runs[0]) == learnt(runs[1])
+    assert (runs[0].path / "clustering.safetensors").read_bytes() == (
+        runs[1].path / "clustering.safetensors"
+    ).read_bytes()
+    assert weights(runs[0]) != weights(runs[2])
+
+
+@pytest.mark.parametrize("method", ["stdp", "kmeans"])
+def test_shuffled_labels_leave_training_bit_identical(tmp_path, digits, method):
+    def shuffled(part: ImageSet) -> ImageSet:
+        return replace(part, labels=np.random.default_rng(9).permutation(part.labels))
+
+    other = replace(digits, train=shuffled(digits.train), val=shuffled(digits.val))
+    honest = run_experiment(small(method), tmp_path / "a", dataset=digits)
+    blind = run_experiment(small(method), tmp_path / "b", dataset=other)
+    assert weights(honest) == weights(blind)
+    assert (honest.path / "labels.csv").read_bytes() == (blind.path / "labels.csv").read_bytes()
+    assert learnt(honest)[2]["nmi_labels"] > learnt(blind)[2]["nmi_labels"] + 0.1
+
+
+def test_clusters_follow_the_labels_beyond_chance(tmp_path, digits):
+    run = run_experiment(small(), tmp_path / "run", dataset=digits)
+    rows = (run.path / "labels.csv").read_text().splitlines()[1:]
+    clusters = np.array([int(row.rpartition(",")[2]) for row in rows])
+    rng = np.random.default_rng(0)
+    chance = [
+        normalized_mutual_info_score(rng.permutation(digits.train.labels), clusters)
+        for _ in range(100)
+    ]
+    nmi = run.summary()["final"]["nmi_labels"]
+    assert nmi == pytest.approx(normalized_mutual_info_score(digits.train.labels, clusters))
+    assert nmi > np.quantile(chance, 0.99)
+
+
+class Killed(Exception):
+    """Stands for a kill at a given epoch."""
+
+
+@pytest.mark.parametrize("method", ["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random"])
+def test_a_resumed_run_is_the_unbroken_one(tmp_path, digits, method, monkeypatch):
+    config = small(method, epochs=4, checkpoint_minutes=0.0)
+    whole = run_experiment(config, tmp_path / "whole", dataset=digits)
+
+    from deepstdp import pipeline
+
+    train_epoch = pipeline.train_epoch
+
+    def killed(*args):
+        if args[6] == 3:
+            raise Killed
+        return train_epoch(*args)
+
+    monkeypatch.setattr(pipeline, "train_epoch", killed)
+    with pytest.raises(Killed):
+        run_experiment(config, tmp_path / "broken", dataset=digits)
+    monkeypatch.setattr(pipeline, "train_epoch", train_epoch)
+    broken = run_experiment(config, tmp_path / "broken", dataset=digits, resume=True)
+    assert weights(broken) == weights(whole)
+    assert learnt(broken) == learnt(whole)
+    assert broken.summary()["final"] == whole.summary()["final"]
+    assert broken.summary()["untrained"] == whole.summary()["untrained"]
+
+
+def test_resume_refuses_another_config_and_leaves_finished_runs(tmp_path, digits):
+    run = run_experiment(small(epochs=1), tmp_path / "run", dataset=digits)
+    before = weights(run)
+    again = run_experiment(small(epochs=1), tmp_path / "run", dataset=digits, resume=True)
+    assert weights(again) == before
+    with pytest.raises(UserError, match="another config"):
+        run_experiment(small(epochs=2), tmp_path / "run", dataset=digits, resume=True)
+
+
+def test_untrained_network(tmp_path, digits):
+    run = run_experiment(small("none"), tmp_path / "run", dataset=digits)
+    (record,) = run.metrics()
+    assert record["epoch"] == 0
+    assert record["loss"] is None
+    assert run.summary()["final"] == run.summary()["untrained"]
+    assert not (run.path / "labels.csv").exists()
+    trained = run_experiment(small(epochs=1), tmp_path / "other", dataset=digits)
+    assert trained.summary()["untrained"] == run.summary()["untrained"]
+
+
+def test_without_labels_everything_but_accuracy_is_there(tmp_path, digits):
+    bare = replace(
+        digits,
+        train=replace(digits.train, labels=None),
+        val=replace(digits.val, labels=None),
+        class_names=None,
+    )
+    run = run_experiment(small(epochs=2), tmp_path / "run", dataset=bare)
+    record = run.metrics()[1]
+    assert record["linear_probe_accuracy"] is None
+    assert record["nmi_labels"] is None
+    assert record["nmi_previous"] > 0
+
+
+def test_evaluation_and_reassignment_intervals(tmp_path, digits):
+    config = replace(small(epochs=4, reassign_every=2), evaluation=EvaluationConfig(every=3))
+    records = run_experiment(config, tmp_path / "run", dataset=digits).metrics()
+    assert [r["linear_probe_accuracy"] is not None for r in records] == [False, False, True, True]
+    assert [r["seconds_clustering"] > 0 for r in records] == [True, False, True, False]
+
+
+def test_the_head_is_kept_or_reset(tmp_path, digits, monkeypatch):
+    from deepstdp import pipeline
+
+    resets = []
+    monkeypatch.setattr(pipeline, "forget_head", lambda *args: resets.append(args[3]))
+    for method, head, expected in [
+        ("stdp", "auto", []),
+        ("kmeans", "auto", [2, 3]),
+        ("kmeans-warm", "auto", []),
+        ("stdp", "reset", [2, 3]),
+        ("kmeans", "kept", []),
+    ]:
+        resets.clear()
+        run_experiment(small(method, head=head), tmp_path / f"{method}-{head}", dataset=digits)
+        assert resets == expected, (method, head)
+
+
+def test_a_loaded_model_repeats_the_run(tmp_path, digits):
+    run = run_experiment(small("kmeans"), tmp_path / "run", dataset=digits)
+    model, shape = load_model(RunDir.open(run.path))
+    assert shape == (1, 8, 8)
+    rows = (run.path / "labels.csv").read_text().splitlines()[1:]
+    expected = [int(row.rpartition(",")[2]) for row in rows]
+    assert model.assign(digits.train.images).labels.tolist() == expected
+
+
+class Tiny(torch.nn.Module):
+    """A backbone of the user's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(64, 12)
+
+    def forward(self, x):
+        return torch.relu(self.layer(x.flatten(1)))
+
+
+def test_own_backbone_and_clusterer_from_python(tmp_path, digits):
+    from sklearn.cluster import MiniBatchKMeans
+
+    torch.manual_seed(0)
+    backbone, clusterer = Tiny(), MiniBatchKMeans(20, random_state=0)
+    run = run_experiment(
+        small("none", epochs=2),
+        tmp_path / "run",
+        dataset=digits,
+        backbone=backbone,
+        clusterer=clusterer,
+    )
+    assert len(run.metrics()) == 2
+    model, _ = load_model(run, backbone=Tiny(), clusterer=clusterer)
+    assert model.network.n_features == 12
+    assert torch.equal(model.network.backbone.layer.weight, backbone.layer.weight)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (replace(small(), clustering=ClusteringConfig(n_clusters=301)), "only 300 training images"),
+        (replace(small(), accelerator="cuda"), "no cuda device here"),
+        (replace(small(), clustering=ClusteringConfig(class_path="a.b")), "cannot be imported"),
+    ],
+)
+def test_bad_input_leaves_no_run_directory(tmp_path, digits, config, message):
+    if config.accelerator == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(UserError, match=message):
+        run_experiment(config, tmp_path / "run", dataset=digits)
+    assert not (tmp_path / "run").exists()
+
+
+def test_metrics_are_json_that_any_reader_takes(tmp_path, digits):
+    run = run_experiment(small(epochs=1), tmp_path / "run", dataset=digits)
+    for line in (run.path / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))

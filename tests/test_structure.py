@@ -1,0 +1,81 @@
+"""The architecture, as rules: data flow one way, and no room grows too large."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import deepstdp
+
+ROOT = Path(deepstdp.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+# A module imports only from rows above its own, or from its own package.
+LAYERS = [
+    {"errors", "progress"},
+    {"keyed_random", "imports", "config"},
+    {"config_files", "data"},
+    {"backbones", "run_dir"},
+    {"features"},
+    {"spiking"},
+    {"clustering"},
+    {"evaluation", "environment"},
+    {"training", "model"},
+    {"pipeline"},
+    {"checkpoint", "inference"},
+    {"runner"},
+    {"comparison"},
+    {"report"},
+    {"__init__"},
+    {"cli"},
+    {"__main__"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+
+def room(path: Path) -> str:
+    """The top-level module or package a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            parts = node.module.split(".")
+            if parts[0] == "deepstdp":
+                names = [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+                rooms.update(names)
+    return rooms
+
+
+def test_every_room_has_a_place_in_the_flow():
+    assert {room(path) for path in FILES} == set(RANK)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_imports_go_one_way(path):
+    own = room(path)
+    for other in imported_rooms(path) - {own}:
+        assert RANK[other] < RANK[own], f"{own} must not import {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_files_and_functions_stay_small(path):
+    text = path.read_text()
+    # config.py is one flat list of settings and their meanings.
+    assert len(text.splitlines()) <= (400 if path.name == "config.py" else 300)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            docstring = ast.get_docstring(node, clean=False) or ""
+            length = node.end_lineno - node.lineno - len(docstring.splitlines())
+            assert length <= 60, f"{node.name} has {length} lines"
+
+
+def test_training_never_sees_labels():
+    for path in FILES:
+        if room(path) in {"training", "features", "backbones", "spiking", "clustering"}:
+            source = path.read_text()
+            assert ".train.labels" not in source
+            assert ".val.labels" not in source
+            assert "Truth" not in source

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepstdp.training.sampling import epoch_order, occurrence_keys
+
+# One cluster holds 56 % of the images.
+LABELS = (
+    np.random.default_rng(0)
+    .permutation(np.r_[np.zeros(560), np.arange(440) % 11 + 1])
+    .astype(np.int64)
+)
+
+
+def shares(sampler):
+    order = epoch_order(LABELS, sampler, seed=0, epoch=1)
+    assert len(order) == 1000
+    return np.bincount(LABELS[order], minlength=12) / 1000
+
+
+def test_uniform_shows_each_cluster_equally():
+    assert np.allclose(shares("uniform"), 1 / 12, atol=0.01)
+
+
+def test_as_published_leaves_clusters_as_unequal_as_they_are():
+    assert shares("as-published")[0] == pytest.approx(0.56, abs=0.05)
+
+
+def test_shuffle_shows_each_image_once():
+    assert sorted(epoch_order(LABELS, "shuffle", 0, 1)) == list(range(1000))
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "as-published", "shuffle"])
+def test_order_is_a_function_of_seed_and_epoch(sampler):
+    first = epoch_order(LABELS, sampler, 3, 4)
+    assert np.array_equal(first, epoch_order(LABELS, sampler, 3, 4))
+    assert not np.array_equal(first, epoch_order(LABELS, sampler, 3, 5))
+    assert not np.array_equal(first, epoch_order(LABELS, sampler, 2, 4))
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=30).map(np.array))
+def test_every_sampler_yields_n_valid_indices(labels):
+    for sampler in ("uniform", "as-published", "shuffle"):
+        order = epoch_order(labels, sampler, 0, 0)
+        assert len(order) == len(labels)
+        assert ((order >= 0) & (order < len(labels))).all()
+
+
+def test_occurrences_by_hand():
+    keys = occurrence_keys(np.array([5, 2, 5, 5, 2]))
+    assert keys.tolist() == [5, 2, 5 + 2**32, 5 + 2 * 2**32, 2 + 2**32]
