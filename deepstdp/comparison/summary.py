@@ -7,6 +7,7 @@ from typing import Any
 
 from deepstdp.comparison.statistics import Curve, estimate, iso_accuracy, versus
 from deepstdp.comparison.trials import RAW_PIXELS
+from deepstdp.evaluation.convergence import best, first_reaching
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import Record, RunDir, write_json
 
@@ -28,6 +29,7 @@ def summarise(runs: Mapping[str, Sequence[RunDir]], seeds: Sequence[int], out: P
         finals = [record["final"] for record in records]
         methods[name] = {"runs": [run.path.relative_to(out).as_posix() for run in runs[name]]}
         methods[name] |= _estimates(finals)
+        methods[name]["epochs_to_own_best"] = estimate([_epoch_of_best(r) for r in runs[name]])
         methods[name]["wall_seconds"] = estimate([r["wall_seconds"] for r in records])
         methods[name] |= _estimates([record["seconds"] for record in records])
     paths = [out / RAW_PIXELS / f"seed-{seed}.json" for seed in seeds]
@@ -55,6 +57,15 @@ def accuracy_curve(run: RunDir) -> Curve | None:
             accuracy.append(record["linear_probe_accuracy"])
             seconds.append(total)
     return Curve(epochs, accuracy, seconds) if len(epochs) > 1 else None
+
+
+def _epoch_of_best(run: RunDir) -> int | None:
+    curve = accuracy_curve(run)
+    if curve is None:
+        return None
+    at = first_reaching(curve.accuracy, best(curve.accuracy, SMOOTHING), SMOOTHING)
+    assert at is not None
+    return curve.epochs[at]
 
 
 def _versus_baseline(

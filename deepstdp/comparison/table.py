@@ -65,6 +65,9 @@ def _row(name: str, comparison: Record) -> list[str]:
     versus = comparison["versus_kmeans"].get(name, {})
     accuracy = versus.get("linear_probe_accuracy", {})
     censored = bool(versus.get("n_censored"))
+    epochs = versus.get("epochs_to_kmeans_best")
+    if name == "kmeans":
+        epochs = method.get("epochs_to_own_best")
     return [
         name,
         _show(method.get("linear_probe_accuracy"), "{:.1f}", 100),
@@ -73,7 +76,7 @@ def _row(name: str, comparison: Record) -> list[str]:
         _show(method.get("assignment_stability"), "{:.2f}"),
         _show(accuracy.get("percent"), "{:+.1f}"),
         _show(accuracy.get("points"), "{:+.1f}"),
-        (">= " if censored else "") + _show(versus.get("epochs_to_kmeans_best"), "{:.0f}"),
+        (">= " if censored else "") + _show(epochs, "{:.0f}"),
         ("<= " if censored else "") + _show(versus.get("epochs_speedup"), "{:.2f}"),
         _show(method.get("wall_seconds"), "{:.0f}"),
     ]
