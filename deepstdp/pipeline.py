@@ -109,9 +109,9 @@ class Loop:
         model, previous = self.model, self.assignment
         assert model.clusterer is not None
         features = self.features()
-        with self.clock("reduction"):
+        with self.clock("reduction"), self._progress.busy("reduction"):
             reduced = model.reducer.fit_transform(features.train)
-        with self.clock("clustering"):
+        with self.clock("clustering"), self._progress.busy("clustering"):
             self.assignment = model.clusterer.fit_predict(reduced)
         with self.clock("evaluation"):
             val_assignment = retest = None
@@ -127,7 +127,7 @@ class Loop:
         if not self._is_due(epoch):
             return {"linear_probe_accuracy": None, "knn_accuracy": None}
         features = self.features()
-        with self.clock("evaluation"):
+        with self.clock("evaluation"), self._progress.busy("linear probe and k-NN"):
             return measure_features(
                 features.train, features.val, self._truth, self.config.evaluation
             )

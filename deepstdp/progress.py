@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TypeVar
 
@@ -27,6 +27,11 @@ class Progress(AbstractContextManager["Progress"]):
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
         """Yield ``items``, showing how many of ``total`` are done."""
         yield from items
+
+    @contextmanager
+    def busy(self, description: str) -> Iterator[None]:
+        """Show that work of unknown length goes on."""
+        yield from self.track([None], description)
 
     def line(self, text: str) -> None:
         """Say one line."""
