@@ -19,12 +19,14 @@ class Position:
     Attributes:
         epoch: epochs done.
         untrained: measurements before the first epoch.
+        assignment: measurements of the current pseudo-labels.
         seconds: time spent by stage, evaluation included.
         wall_seconds: time since the start, of all sessions of the run.
     """
 
     epoch: int = 0
     untrained: Metrics = field(default_factory=dict)
+    assignment: Metrics = field(default_factory=dict)
     seconds: dict[str, float] = field(
         default_factory=lambda: {f"seconds_{stage}": 0.0 for stage in STAGES}
     )
@@ -38,6 +40,7 @@ def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
     tensors |= loop.model.clustering_tensors()
     if loop.assignment is not None:
         tensors["pseudo_labels"] = loop.assignment.labels
+    position.assignment = loop.assignment_metrics
     run.save_tensors("checkpoint", tensors, vars(position))
 
 
@@ -57,7 +60,9 @@ def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
     if "pseudo_labels" in tensors:
         labels = tensors["pseudo_labels"].to(loop.model.device)
         loop.assignment = Assignment(labels, loop.config.clustering.n_clusters)
-    return Position(**info)
+    position = Position(**info)
+    loop.assignment_metrics = position.assignment
+    return position
 
 
 def _momentum(loop: Loop) -> Tensors:

@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"deepstdp: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        print(f"deepstdp: error: {what}{error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("deepstdp: interrupted", file=sys.stderr)
         return 130
@@ -71,6 +75,8 @@ def _train(parser: ArgumentParser, args: Namespace) -> None:
     config = to_config(parser, args)
     if args.resume and (args.run_dir is None or args.overwrite):
         raise UserError("--resume needs the --run_dir to continue, and no --overwrite")
+    if args.resume:
+        RunDir.open(Path(args.run_dir))
     path = Path(args.run_dir) if args.run_dir else _new_run_dir(config)
     with ConsoleProgress() as progress:
         run = run_experiment(
@@ -153,7 +159,10 @@ def _predict_parser() -> ArgumentParser:
 
 
 def _predict(parser: ArgumentParser, args: Namespace) -> None:
-    model, (channels, size, _) = load_model(RunDir.open(Path(args.run)))
+    if args.out and not Path(args.out).absolute().parent.is_dir():
+        raise UserError(f"--out: there is no folder {Path(args.out).parent}")
+    model, (channels, height, width) = load_model(RunDir.open(Path(args.run)))
+    size = height if height == width else None
     with ConsoleProgress() as progress:
         images, skipped = load_unlabelled(
             [Path(path) for path in args.images], channels, size, args.on_error, progress
@@ -163,7 +172,7 @@ def _predict(parser: ArgumentParser, args: Namespace) -> None:
     if args.out:
         write_atomically(Path(args.out), content)
     else:
-        sys.stdout.write(content.decode())
+        sys.stdout.buffer.write(content)
     for name in skipped:
         print(f"skipped {name}: not an image", file=sys.stderr)
 
@@ -182,7 +191,7 @@ def _closing(summary: Record) -> str:
         if final.get(key) is not None:
             lines.append(f"{name}: {final[key]:.1%} (untrained {untrained[key]:.1%})")
     if summary["n_skipped"]:
-        lines.append(f"skipped {summary['n_skipped']} files that are no images")
+        lines.append(f"left out {summary['n_skipped']} files (summary.json names them)")
     lines.append(f"time: {summary['wall_seconds']:.0f} s ({time_shares(seconds)})")
     return "\n".join(lines)
 

@@ -7,7 +7,8 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
@@ -92,10 +93,13 @@ def check_keys(
         UserError: an unknown key; the message names the nearest known one.
     """
     known = {field.name: field.type for field in fields(schema)}
+    nullable = {field.name for field in fields(schema) if NoneType in get_args(field.type)}
     for key, value in content.items():
         if key not in known and key not in extra:
             every = [*_dotted(Config), *extra]
             raise UserError(f"{path}: unknown key {prefix}{key}{_nearest(f'{prefix}{key}', every)}")
+        if value is None and key in known and key not in nullable:
+            raise UserError(f"{path}: {prefix}{key} has no value")
         inner = known.get(key)
         if isinstance(inner, type) and is_dataclass(inner):
             if not isinstance(value, Mapping):

@@ -20,7 +20,6 @@ def resolve_device(accelerator: str) -> torch.device:
     """
     has = {
         "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if accelerator == "auto":

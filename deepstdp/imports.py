@@ -22,9 +22,11 @@ def build(class_path: str, init_args: Mapping[str, Any]) -> Any:
         sys.path.append(str(Path.cwd()))
     try:
         factory = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"class_path {class_path} cannot be imported ({error})") from None
+    except Exception as error:  # importing runs the user's code, which may raise anything
+        raise UserError(f"class_path {class_path} cannot be imported ({error})") from error
     try:
         return factory(**init_args)
-    except TypeError as error:
-        raise UserError(f"class_path {class_path} does not take these init_args: {error}") from None
+    except Exception as error:
+        raise UserError(
+            f"class_path {class_path} does not take these init_args: {error}"
+        ) from error

@@ -26,16 +26,20 @@ def evaluate(
     Raises:
         UserError: the run is unfinished, or the images do not fit it.
     """
-    model, (channels, height, _) = load_model(run)
+    model, (channels, height, width) = load_model(run)
     config = run.config()
-    data = replace(config.data, **data_overrides)
-    if data_overrides:
-        data = replace(data, image_size=height)
+    data = config.data
+    if "source" in data_overrides:
+        # Other images have classes of their own, and must be brought to the run's size.
+        size = height if height == width else None
+        data = replace(data, classes="all", image_size=size)
+    data = replace(data, **data_overrides)
     dataset = load_dataset(data, config.seed, progress).to(model.device)
-    if dataset.train.images.shape[1] != channels:
+    shape = tuple(dataset.train.images.shape[1:])
+    if shape != (channels, height, width):
         raise UserError(
-            f"the run takes images of {channels} channels, {data.source} has "
-            f"{dataset.train.images.shape[1]}"
+            f"the run takes images of shape {(channels, height, width)}, those of {data.source} "
+            f"are {shape}"
         )
     truth = truth_of(dataset)
     train = model.features(dataset.train.images, progress)

@@ -30,6 +30,7 @@ class Stream(IntEnum):
     AUGMENTATION = 5
     DROPOUT = 6
     CLUSTERING = 7
+    SYNAPSE_NOISE = 12
     LEARNING_SPIKES = 8
     LABEL_SPIKES = 9
     PREDICT_SPIKES = 10
@@ -91,10 +92,15 @@ def uniform(
 
 def numpy_generator(seed: int, stream: Stream, *counters: int) -> np.random.Generator:
     """A NumPy generator of its own for a draw that concerns a whole epoch, not one sample."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream, *counters])))
+    return np.random.Generator(np.random.Philox(_seed_sequence(seed, stream, counters)))
 
 
 def torch_generator(seed: int, stream: Stream, *counters: int) -> torch.Generator:
     """A torch generator of its own (on the CPU), for the initial weights of a layer."""
-    state = np.random.SeedSequence([seed, stream, *counters]).generate_state(2, np.uint32)
+    state = _seed_sequence(seed, stream, counters).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0]) | int(state[1] & 0x7FFFFFFF) << 32)
+
+
+def _seed_sequence(seed: int, stream: Stream, counters: tuple[int, ...]) -> np.random.SeedSequence:
+    # The number of counters is part of the key: trailing zeros alone would not tell them apart.
+    return np.random.SeedSequence(seed, spawn_key=(stream, len(counters), *counters))

@@ -1,6 +1,6 @@
 """The parts that a run trains together, and what of them is saved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -112,13 +112,19 @@ def load_model(
     weights, info = run.load_tensors("weights")
     channels, height, width = info["input_shape"]
     blank = torch.zeros(1, channels, height, width, dtype=torch.uint8)
-    model = build_model(run.config(), blank, SILENT, backbone, clusterer)
+    # The device of the run need not be here.
+    config = replace(run.config(), accelerator="auto")
+    model = build_model(config, blank, SILENT, backbone, clusterer)
     try:
         model.network.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"the weights of {run.path} do not fit its config ({reason})") from None
-    model.load_clustering_tensors(run.load_tensors("clustering")[0])
+    tensors, _ = run.load_tensors("clustering")
+    if clusterer is None or any(name.startswith("clusterer.") for name in tensors):
+        model.load_clustering_tensors(tensors)
+    else:  # an object that was given here keeps what it has learnt
+        model.reducer.load_state(unprefixed("reducer", tensors))
     return model, (channels, height, width)
 
 

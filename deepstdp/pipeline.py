@@ -17,6 +17,7 @@ from torch import Tensor
 from deepstdp.clustering import Assignment
 from deepstdp.config import Config
 from deepstdp.data import Dataset
+from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Metrics, Truth, measure_assignment, measure_features
 from deepstdp.model import Model
 from deepstdp.progress import Progress
@@ -36,11 +37,14 @@ class Stopwatch:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Count what happens inside for ``stage``."""
-        start = time.perf_counter()
+        start = self._now()
         yield
+        self._seconds[stage] += self._now() - start
+
+    def _now(self) -> float:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        self._seconds[stage] += time.perf_counter() - start
+        return time.perf_counter()
 
     def lap(self) -> dict[str, float]:
         """Seconds by stage, as ``seconds_<stage>``, and start anew."""
@@ -76,13 +80,15 @@ class Loop:
         self.assignment: Assignment | None = None
         self.clock = Stopwatch(model.device)
         self._features: FeaturePair | None = None
-        self._assignment_metrics: Metrics = {}
+        self.assignment_metrics: Metrics = {}
 
     def learn(self, epoch: int) -> Metrics:
         """One epoch: cluster the features, then train the network on the clusters."""
         training = self.config.training
         if self.assignment is None or (epoch - 1) % training.reassign_every == 0:
-            self._assignment_metrics = self.reassign(measured=self._is_due(epoch))
+            until = epoch + training.reassign_every
+            measured = any(self._is_due(e) for e in range(epoch, until))
+            self.assignment_metrics = self.reassign(measured)
             if self._resets_head() and epoch > 1:
                 forget_head(self.model.network, self.optimizer, self.config.seed, epoch)
         assert self.assignment is not None
@@ -102,7 +108,7 @@ class Loop:
                 self._progress,
             )
         self._features = None
-        return {"epoch": epoch, "loss": loss, **self._assignment_metrics}
+        return {"epoch": epoch, "loss": loss, **self.assignment_metrics}
 
     def reassign(self, measured: bool) -> Metrics:
         """Features, reduced and aligned, to pseudo-labels; and what these are worth."""
@@ -139,6 +145,10 @@ class Loop:
                 self._features = FeaturePair(
                     self.model.features(self._data.train.images, self._progress),
                     self.model.features(self._data.val.images),
+                )
+            if not torch.isfinite(self._features.train).all():
+                raise UserError(
+                    "training diverged: features are not finite; lower --training.learning_rate"
                 )
         return self._features
 

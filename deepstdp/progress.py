@@ -48,6 +48,7 @@ class ConsoleProgress(Progress):
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            redirect_stdout=sys.stdout.isatty(),
             disable=not sys.stderr.isatty(),
         )
 

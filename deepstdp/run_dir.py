@@ -1,6 +1,7 @@
 """The folder a run leaves behind: config, metrics, checkpoint, weights, labels, summary.
 
-Each file is written whole or not at all: to a temporary name, then renamed.
+Each file is written whole or not at all: to a temporary name, then renamed. Only
+``metrics.jsonl`` grows by a line an epoch.
 """
 
 import csv
@@ -21,6 +22,19 @@ from torch import Tensor
 from deepstdp.config import Config
 from deepstdp.config_files import dump_config, load_config
 from deepstdp.errors import UserError
+
+_OWN_FILES = {
+    "config.yaml",
+    "metrics.jsonl",
+    "summary.json",
+    "labels.csv",
+    "examples.npz",
+    "figures",
+    "weights.safetensors",
+    "clustering.safetensors",
+    "checkpoint.safetensors",
+}
+"""What a run leaves behind; a folder that holds anything else is never overwritten."""
 
 Tensors = dict[str, Tensor]
 Record = dict[str, Any]
@@ -60,8 +74,15 @@ class RunDir:
         """
         if not path.exists() or (path.is_dir() and not any(path.iterdir())):
             return
-        if not (path / "config.yaml").is_file():
-            raise UserError(f"{path} exists and is not a run directory: choose another --run_dir")
+        strange = [] if path.is_dir() else [path.name]
+        if path.is_dir():
+            found = {entry.name.removesuffix(".tmp") for entry in path.iterdir()}
+            strange = sorted(found - _OWN_FILES)
+        if strange or not (path / "config.yaml").is_file():
+            what = f" (it holds {strange[0]})" if strange else ""
+            raise UserError(
+                f"{path} exists and is not a run directory{what}: choose another --run_dir"
+            )
         if not overwrite:
             raise UserError(f"{path} already holds a run: give --resume or --overwrite")
 
@@ -73,13 +94,14 @@ class RunDir:
             UserError: see ``check_new``; or the folder cannot be made.
         """
         cls.check_new(path, overwrite)
+        content = dump_config(config).encode()
         try:
             if path.exists():
                 shutil.rmtree(path)
             path.mkdir(parents=True)
         except OSError as error:
             raise UserError(f"cannot make the run directory {path} ({error.strerror})") from None
-        write_atomically(path / "config.yaml", dump_config(config).encode())
+        write_atomically(path / "config.yaml", content)
         return cls(path)
 
     @classmethod
@@ -96,6 +118,22 @@ class RunDir:
     def config(self) -> Config:
         """The run's resolved config."""
         return load_config(self.path / "config.yaml")
+
+    def check_config(self, config: Config) -> None:
+        """Check that this run was made with ``config``.
+
+        Raises:
+            UserError: with another one.
+        """
+        if self.config() != config:
+            raise UserError(
+                f"{self.path} was made with another config: give the settings in its config.yaml, "
+                "or choose another folder"
+            )
+
+    def discard(self) -> None:
+        """Delete the folder of a run that failed before its first epoch."""
+        shutil.rmtree(self.path)
 
     # Metrics: one line an epoch.
 
@@ -193,4 +231,5 @@ def labels_csv(column: str, names: Iterable[str], labels: Int64[np.ndarray, "n"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["image", column])
     writer.writerows(zip(names, labels.tolist(), strict=True))
-    return buffer.getvalue().encode()
+    # File names may be any bytes: write them as they were read.
+    return buffer.getvalue().encode("utf-8", "surrogateescape")

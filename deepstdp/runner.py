@@ -1,6 +1,7 @@
 """Runs one experiment into a run directory: data, loop, checkpoints, results."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from deepstdp.config import Config
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.environment import hardware, versions
 from deepstdp.errors import UserError
-from deepstdp.evaluation.measure import Metrics
+from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
@@ -50,11 +51,12 @@ def run_experiment(
         UserError: something that the user gave cannot be used.
     """
     started = time.perf_counter()
+    config = _named(config, backbone, clusterer)
     resumed = RunDir.open(path) if resume and (path / "config.yaml").exists() else None
     if resumed is None:
         RunDir.check_new(path, overwrite)
     else:
-        _check_same_config(resumed, config)
+        resumed.check_config(config)
         if resumed.summary() is not None:
             progress.line(f"{path} is finished already")
             return resumed
@@ -64,30 +66,48 @@ def run_experiment(
     model = build_model(config, dataset.train.images, progress, backbone, clusterer)
     loop = Loop(config, dataset, model, progress)
     run = resumed or RunDir.create(path, config, overwrite)
+    try:
+        _run(run, loop, dataset, started, progress)
+    except UserError:
+        # What fails before its first epoch leaves nothing behind.
+        if resumed is None and not run.metrics():
+            run.discard()
+        raise
+    return run
+
+
+def _named(config: Config, backbone: nn.Module | None, clusterer: Any) -> Config:
+    """The config with the classes of objects that were given in the place of its own."""
+    if backbone is not None:
+        part = replace(config.backbone, class_path=_class_path(backbone), init_args={})
+        config = replace(config, backbone=part)
+    if clusterer is not None:
+        clustering = replace(config.clustering, class_path=_class_path(clusterer), init_args={})
+        config = replace(config, clustering=clustering)
+    return config
+
+
+def _class_path(instance: Any) -> str:
+    return f"{type(instance).__module__}.{type(instance).__qualname__}"
+
+
+def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Progress) -> None:
+    """Train from where the run stands, and write its results."""
     position = restore_checkpoint(run, loop) if run.has_checkpoint() else Position()
     run.keep_metrics_until(position.epoch)
     earlier = position.wall_seconds
     if position.epoch == 0:
         position.untrained = loop.measure(0)
-        loop.clock.lap()
     last_saved = time.perf_counter()
     for epoch in range(position.epoch + 1, loop.n_epochs + 1):
         metrics = loop.learn(epoch) | loop.measure(epoch)
         _record(run, position, metrics, loop, progress)
         position.wall_seconds = earlier + time.perf_counter() - started
-        if time.perf_counter() - last_saved >= 60 * config.training.checkpoint_minutes:
+        minutes = loop.config.training.checkpoint_minutes
+        if time.perf_counter() - last_saved >= 60 * minutes:
             save_checkpoint(run, loop, position)
             last_saved = time.perf_counter()
     _finish(run, loop, position, dataset, earlier - started)
-    return run
-
-
-def _check_same_config(run: RunDir, config: Config) -> None:
-    if run.config() != config:
-        raise UserError(
-            f"{run.path} was made with another config: resume with its own "
-            f"(--config {run.path / 'config.yaml'}), or give --overwrite"
-        )
 
 
 def _check_sizes(config: Config, dataset: Dataset) -> None:
@@ -136,11 +156,12 @@ def _finish(
 ) -> None:
     """Assign once more with the final network, and write weights, labels, examples, summary."""
     config = loop.config
-    metrics = loop.measure(loop.n_epochs)
+    metrics = loop.measure(loop.n_epochs) if loop.n_epochs > 0 else position.untrained
     if loop.n_epochs > 0:
         metrics = loop.reassign(measured=True) | metrics
     else:
-        run.append_metrics({"epoch": 0, "loss": None, **metrics, **loop.clock.lap()})
+        nothing: Metrics = {"epoch": 0, "loss": None, **dict.fromkeys(ASSIGNMENT_KEYS)}
+        run.append_metrics({**nothing, **metrics, **loop.clock.lap()})
     loop.model.save(run, tuple(dataset.train.images.shape[1:]))
     if loop.assignment is not None:
         labels = loop.assignment.labels.cpu().numpy()

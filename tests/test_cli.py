@@ -60,7 +60,7 @@ def test_evaluate_on_other_images(run_dir, tiny_zip, capsys):
     assert main([*arguments, "--data.classes", "first-2"]) == 0
     assert "knn_accuracy" in capsys.readouterr().out
     assert main(["evaluate", str(run_dir), "--data.source", "digits"]) == 2
-    assert "3 channels, digits has 1" in capsys.readouterr().err
+    assert "shape (3, 16, 16), those of digits are (1, 16, 16)" in capsys.readouterr().err
 
 
 def test_predict_files_folders_and_arrays(run_dir, class_folder, tmp_path, capsys):
@@ -111,7 +111,7 @@ def test_on_error_skip_goes_on_and_counts(class_folder, tmp_path, capsys):
     assert not (tmp_path / "a").exists()
     skip = ["--data.on_error", "skip", "--run_dir", str(tmp_path / "b")]
     assert main([*arguments, *skip]) == 0
-    assert "skipped 1 file" in capsys.readouterr().out
+    assert "left out 1 file" in capsys.readouterr().out
     assert json.loads((tmp_path / "b" / "summary.json").read_text())["skipped"] == ["bee/9.png"]
 
 
@@ -134,6 +134,10 @@ def test_on_error_skip_goes_on_and_counts(class_folder, tmp_path, capsys):
         (["compare"], "out"),
         (["evaluate", "nowhere"], "not a run directory"),
         (["predict", "nowhere", "x.png"], "not a run directory"),
+        (["predict", "nowhere", "x.png", "--out", "no/x.csv"], "there is no folder no"),
+        (["train", "--resume", "--run_dir", "nowhere"], "not a run directory"),
+        (["train", "--training.learning_rate", ".inf"], "must be finite"),
+        (["train", "--clustering.method", "custom"], "needs clustering.class_path"),
         (["predict", "nowhere"], "images"),
     ],
 )
@@ -196,3 +200,13 @@ def test_compare(class_folder, tmp_path, capsys):
     assert stamps == {path: path.stat().st_mtime_ns for path in out.rglob("weights.safetensors")}
     assert main([*arguments, "--training.learning_rate", "0.1"]) == 2
     assert "another config" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line(class_folder, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", "labels.csv")
+
+    monkeypatch.setattr("deepstdp.run_dir.RunDir.write_labels", full)
+    arguments = ["train", "--data.source", str(class_folder), "--run_dir", str(tmp_path / "a")]
+    assert main([*arguments, *FAST]) == 2
+    assert capsys.readouterr().err == "deepstdp: error: labels.csv: No space left on device\n"

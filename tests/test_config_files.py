@@ -31,7 +31,7 @@ def test_overrides_win_over_the_file(tmp_path):
     seed=st.integers(0, 2**40),
     classes=st.sampled_from(["all", "first-10"]) | st.lists(st.just("x"), min_size=1),
     image_size=st.none() | st.integers(4, 99),
-    method=st.sampled_from(["stdp", "kmeans-warm", "none"]),
+    method=st.sampled_from(["stdp", "kmeans-warm", "none", "custom"]),
     init_args=st.dictionaries(st.sampled_from(["n", "tol"]), st.integers()),
     gain=st.just("auto") | st.floats(0.1, 9),
     rate=st.floats(1e-6, 1),
@@ -39,10 +39,11 @@ def test_overrides_win_over_the_file(tmp_path):
 def test_a_dumped_config_reads_back_equal(
     tmp_path_factory, seed, classes, image_size, method, init_args, gain, rate
 ):
+    custom = {"class_path": "a.B", "init_args": init_args} if method == "custom" else {}
     config = Config(
         seed=seed,
         data=DataConfig(source="a/b.zip", classes=classes, image_size=image_size),
-        clustering=ClusteringConfig(method=method, init_args=init_args, stdp=STDPConfig(gain=gain)),
+        clustering=ClusteringConfig(method=method, **custom, stdp=STDPConfig(gain=gain)),
         training=TrainingConfig(learning_rate=rate),
     )
     path = tmp_path_factory.getbasetemp() / "config.yaml"
@@ -65,6 +66,8 @@ def test_a_dump_holds_every_setting():
         ("clustering: {stdp: {tau: 3}}", "unknown key clustering.stdp.tau"),
         ("clustering: {n_timesteps: 3}", "did you mean clustering.stdp.n_timesteps?"),
         ("training: 3", "must hold settings"),
+        ("training: {epochs:}", "training.epochs has no value"),
+        ("clustering: {init_args: {a: 1}}", "init_args are for a clustering.class_path"),
         ("training: {epochs: many}", "training.epochs"),
         ("training: {epochs: -1}", "must not be negative"),
         ("clustering: {stdp: {gain: high}}", "gain"),

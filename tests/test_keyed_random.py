@@ -56,3 +56,8 @@ def test_generators_differ_by_counter_and_repeat_by_key():
     assert not np.array_equal(first, numpy_generator(1, Stream.SAMPLER, 4).random(4))
     a, b = (torch.rand(4, generator=torch_generator(1, Stream.HEAD, e)) for e in (0, 1))
     assert not torch.equal(a, b)
+
+
+def test_trailing_zero_counters_are_told_apart():
+    first, second = (numpy_generator(0, Stream.SPLIT, *counters) for counters in ((), (0,)))
+    assert first.random() != second.random()

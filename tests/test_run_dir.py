@@ -94,3 +94,17 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_atomically(path, json.dumps({"new": 1}).encode())
     assert path.read_bytes() == b"old"
+
+
+def test_a_run_directory_with_something_else_in_it_is_never_deleted(tmp_path):
+    run = RunDir.create(tmp_path / "run", Config())
+    (run.path / "notes.txt").write_text("precious")
+    with pytest.raises(UserError, match=r"holds notes\.txt"):
+        RunDir.create(run.path, Config(), overwrite=True)
+    assert (run.path / "notes.txt").exists()
+
+
+def test_file_names_that_are_not_unicode_are_written_as_they_were(tmp_path):
+    run = RunDir.create(tmp_path / "run", Config())
+    run.write_labels([b"caf\xe9.png".decode("utf-8", "surrogateescape")], np.array([1]))
+    assert b"caf\xe9.png,1" in (run.path / "labels.csv").read_bytes()

@@ -271,3 +271,15 @@ def test_metrics_are_json_that_any_reader_takes(tmp_path, digits):
     run = run_experiment(small(epochs=1), tmp_path / "run", dataset=digits)
     for line in (run.path / "metrics.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_a_run_that_fails_in_its_first_epoch_leaves_nothing(tmp_path, digits):
+    with pytest.raises(UserError, match="diverged"):
+        run_experiment(small(learning_rate=1e30), tmp_path / "run", dataset=digits)
+    assert not (tmp_path / "run").exists()
+
+
+def test_own_objects_are_named_in_the_config(tmp_path, digits):
+    run = run_experiment(small("none", epochs=0), tmp_path / "run", dataset=digits, backbone=Tiny())
+    assert run.config().backbone.name == "custom"
+    assert run.config().backbone.class_path.endswith("test_runner.Tiny")

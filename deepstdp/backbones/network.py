@@ -93,7 +93,7 @@ def build_network(
         backbone = VGG(channels, size, plan, n_hidden, config.batch_norm, generator)
         n_features = backbone.n_features
     else:
-        backbone = backbone or _import_backbone(config, seed)
+        backbone = (backbone or _import_backbone(config, seed)).cpu()
         n_features = _count_features(backbone, (channels, *images.shape[2:]))
     network = Network(front_end.cpu(), backbone, n_features, n_clusters)
     network.reset_head(seed, epoch=0)
@@ -117,7 +117,7 @@ def _count_features(backbone: nn.Module, shape: tuple[int, ...]) -> int:
     try:
         with torch.no_grad():
             features = backbone.eval()(torch.zeros(2, *shape))
-    except RuntimeError as error:
+    except Exception as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"backbone {name} fails on images of shape {shape}: {reason}") from None
     backbone.train(was_training)

@@ -25,7 +25,7 @@ class VGG(nn.Sequential):
     Args:
         in_channels: channels of the images.
         image_size: side length of the images; at least 2 for each pooling to halve.
-        plan: the convolutions. A block whose input is smaller than 2 x 2 does not pool.
+        plan: the convolutions.
         n_hidden: units of a linear layer after the convolutions; None leaves it out, so that the
             features are the units of the last block.
         batch_norm: normalise after each convolution and the linear layer.

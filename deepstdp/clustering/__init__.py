@@ -36,7 +36,7 @@ def build_clusterer(
     if custom is None and config.class_path is not None:
         custom = build(config.class_path, config.init_args)
     if custom is not None:
-        return custom if isinstance(custom, Clusterer) else CustomClusterer(custom, k)
+        return CustomClusterer(custom, k)
     match config.method:
         case "stdp":
             return STDPClustering(k, seed, config.stdp, progress)
@@ -48,5 +48,5 @@ def build_clusterer(
             return Sinkhorn(k, seed, config.sinkhorn)
         case "random":
             return RandomLabels(k, seed)
-        case "none":
+        case _:
             return None

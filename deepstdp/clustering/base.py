@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from deepstdp.errors import UserError
@@ -21,7 +21,7 @@ class Assignment:
         diagnostics: numbers the clusterer reports about how it came to them.
     """
 
-    labels: Int64[Tensor, "n"]
+    labels: Integer[Tensor, "n"]
     n_clusters: int
     diagnostics: dict[str, float] = field(default_factory=dict)
 
@@ -48,7 +48,10 @@ class Clusterer(ABC):
         Raises:
             UserError: this clusterer cannot.
         """
-        raise UserError(f"{type(self).__name__} cannot assign new images: it has no predict")
+        raise UserError(
+            f"{type(self).__name__} cannot assign new images: it has no predict, or was not saved "
+            "with its run"
+        )
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
         """Assign the samples of ``fit_predict`` under other noise; None if nothing is random."""

@@ -7,16 +7,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deepstdp.clustering.base import Assignment, Clusterer
+from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.errors import UserError
 
 
 class CustomClusterer(Clusterer):
-    """Calls ``fit_predict`` (and ``predict``, where there is one) with NumPy arrays.
+    """Calls ``fit_predict`` (and ``predict``, where there is one), and checks what comes back.
+
+    A ``Clusterer`` gets tensors, anything else NumPy arrays. An object with ``state`` and
+    ``load_state`` can be saved with a run; of others only the labels are.
 
     Args:
         wrapped: the user's object.
         n_clusters: K, the outputs of the head; its labels must lie below.
+
+    Raises:
+        UserError: it has no ``fit_predict``.
     """
 
     def __init__(self, wrapped: Any, n_clusters: int) -> None:
@@ -24,34 +30,58 @@ class CustomClusterer(Clusterer):
             raise UserError(f"the clusterer {type(wrapped).__name__} has no method fit_predict")
         self.wrapped, self.n_clusters = wrapped, n_clusters
         self.persistent = bool(getattr(wrapped, "persistent", False))
-        self.can_predict = hasattr(wrapped, "predict")
+        self.can_predict = bool(getattr(wrapped, "can_predict", hasattr(wrapped, "predict")))
 
     def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
-        """Learn and assign, checking what comes back.
+        """Learn and assign.
 
         Raises:
-            UserError: labels of the wrong number, or outside 0 to K - 1.
+            UserError: the call fails, or gives no N labels between 0 and K - 1.
         """
-        return self._checked(self.wrapped.fit_predict(features.cpu().numpy()), features)
+        return self._call("fit_predict", features)
 
     def predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Assign new features."""
         if not self.can_predict:
             return super().predict(features)
-        return self._checked(self.wrapped.predict(features.cpu().numpy()), features)
+        return self._call("predict", features)
 
-    def _checked(self, result: Any, features: Float[Tensor, "n p"]) -> Assignment:
-        if isinstance(result, Assignment):
-            return result
-        labels = np.asarray(result)
+    def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
+        """Assign once more, where the object can."""
+        return self.wrapped.retest(features) if isinstance(self.wrapped, Clusterer) else None
+
+    def state(self) -> State:
+        """What the object says must be saved."""
+        return self.wrapped.state() if hasattr(self.wrapped, "state") else {}
+
+    def load_state(self, state: State) -> None:
+        """Continue from ``state()``; an object that has none cannot predict from now on."""
+        if hasattr(self.wrapped, "load_state"):
+            self.wrapped.load_state(state)
+        else:
+            self.can_predict = False
+
+    def _call(self, method: str, features: Float[Tensor, "n p"]) -> Assignment:
         name = type(self.wrapped).__name__
-        if labels.shape != (len(features),) or not np.issubdtype(labels.dtype, np.integer):
+        given = features if isinstance(self.wrapped, Clusterer) else features.cpu().numpy()
+        try:
+            result = getattr(self.wrapped, method)(given)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{name}.{method} failed: {error}") from error
+        diagnostics: dict[str, float] = {}
+        if isinstance(result, Assignment):
+            labels, diagnostics = result.labels, result.diagnostics
+        else:
+            labels = torch.as_tensor(np.asarray(result))
+        whole = not labels.is_floating_point() and labels.dtype != torch.bool
+        if labels.shape != (len(features),) or not whole:
             raise UserError(f"{name} must give {len(features)} whole-number labels")
         if labels.min() < 0 or labels.max() >= self.n_clusters:
             raise UserError(
-                f"{name} gave labels {labels.min()} to {labels.max()}: they must lie between 0 "
-                f"and {self.n_clusters - 1} (clustering.n_clusters is {self.n_clusters})"
+                f"{name} gave labels {int(labels.min())} to {int(labels.max())}: they must lie "
+                f"between 0 and {self.n_clusters - 1} (clustering.n_clusters)"
             )
-        return Assignment(
-            torch.from_numpy(labels.astype(np.int64)).to(features.device), self.n_clusters
-        )
+        labels = labels.to(features.device, torch.int64)
+        return Assignment(labels, self.n_clusters, diagnostics)

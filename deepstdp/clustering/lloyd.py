@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+_CHUNK = 16384
+"""Samples at a time, so that memory grows with K, not with N K."""
+
 
 def squared_distances(
     x: Float[Tensor, "n p"], centres: Float[Tensor, "k p"]
@@ -37,7 +40,7 @@ def assign(
     x: Float[Tensor, "n p"], centres: Float[Tensor, "k p"]
 ) -> tuple[Int64[Tensor, "n"], Float[Tensor, "n"]]:
     """E-step: the nearest centre of each sample and the squared distance to it."""
-    parts = [squared_distances(part, centres).min(dim=1) for part in x.split(16384)]
+    parts = [squared_distances(part, centres).min(dim=1) for part in x.split(_CHUNK)]
     return torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts])
 
 
@@ -54,8 +57,10 @@ def update(
     Returns:
         The centres, and how many clusters were empty.
     """
-    one_hot = torch.nn.functional.one_hot(labels, n_clusters).to(x.dtype)
-    counts, sums = one_hot.sum(dim=0), one_hot.T @ x
+    counts = torch.bincount(labels, minlength=n_clusters).to(x.dtype)
+    sums = x.new_zeros(n_clusters, x.shape[1])
+    for part, part_labels in zip(x.split(_CHUNK), labels.split(_CHUNK), strict=True):
+        sums += torch.nn.functional.one_hot(part_labels, n_clusters).to(x.dtype).T @ part
     empty = torch.nonzero(counts == 0)[:, 0]
     if len(empty) > 0:
         farthest = distances.topk(min(len(empty), len(x))).indices

@@ -76,10 +76,11 @@ class STDPClustering(Clusterer):
         if gain == "auto":
             gain = encoding.automatic_gain(features, self.config.input_spikes)
         rates = encoding.on_off(encoding.quantise(features, gain))
-        # A seed of its own each time, for synapses that do not persist.
-        key = (self.seed, Stream.CLUSTERING, _START, self._n_passes)
-        seeds = kmeans_plus_plus(rates, self.n_clusters, numpy_generator(*key))
-        return initial_state(rates, seeds, gain, torch_generator(*key), self.config)
+        # Synapses that do not persist start from other seeds each time.
+        generator = numpy_generator(self.seed, Stream.CLUSTERING, _START, self._n_passes)
+        seeds = kmeans_plus_plus(rates, self.n_clusters, generator)
+        noise = torch_generator(self.seed, Stream.SYNAPSE_NOISE, self._n_passes)
+        return initial_state(rates, seeds, gain, noise, self.config)
 
     def _learn_pass(self, layer: LayerState, signed: Int32[Tensor, "n p"]) -> None:
         n, size = len(signed), self.config.batch_size

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from deepstdp.config import Config, Method
+from deepstdp.config import Config
+from deepstdp.config.clustering import Method
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import measure_features
@@ -48,13 +49,17 @@ def run_trials(
     wanted = list(methods)
     if not {UNTRAINED, "none"} & set(wanted):
         wanted.append(UNTRAINED)
-    _check_unchanged(config, wanted, seeds, out)
+    trials = {name: [trial_config(config, name, seed) for seed in seeds] for name in wanted}
+    for name, configs in trials.items():  # find a mismatch before hours of work, not after
+        for trial in configs:
+            path = trial_path(out, name, trial.seed)
+            if (path / "config.yaml").exists():
+                RunDir.open(path).check_config(trial)
     runs: dict[str, list[RunDir]] = {name: [] for name in wanted}
-    for seed in seeds:
+    for position, seed in enumerate(seeds):
         dataset: Dataset | None = None
         for name in wanted:
-            path = trial_path(out, name, seed)
-            trial = trial_config(config, name, seed)
+            path, trial = trial_path(out, name, seed), trials[name][position]
             if not (path / "summary.json").exists():
                 dataset = dataset or load_dataset(config.data, seed, progress)
                 progress.line(f"-- {name}, seed {seed}")
@@ -80,8 +85,11 @@ def trial_path(out: Path, method: str, seed: int) -> Path:
 
 def trial_config(config: Config, method: str, seed: int) -> Config:
     """The recipe with another clusterer and seed, and nothing else changed."""
-    name: Any = "none" if method == UNTRAINED else method
-    return replace(config, seed=seed, clustering=replace(config.clustering, method=name))
+    clustering = config.clustering
+    if method != "custom":
+        name: Any = "none" if method == UNTRAINED else method
+        clustering = replace(clustering, method=name, class_path=None, init_args={})
+    return replace(config, seed=seed, clustering=clustering)
 
 
 def measure_raw_pixels(config: Config, dataset: Dataset) -> dict[str, Any]:
@@ -92,18 +100,3 @@ def measure_raw_pixels(config: Config, dataset: Dataset) -> dict[str, Any]:
     train, val = ((part - mean) @ projection for part in pixels)
     measured = measure_features(train, val, truth_of(dataset), config.evaluation)
     return {"final": measured, "n_components": projection.shape[1]}
-
-
-def _check_unchanged(
-    config: Config, methods: Sequence[str], seeds: Sequence[int], out: Path
-) -> None:
-    """Find a mismatch before hours of work, not after."""
-    for name in methods:
-        for seed in seeds:
-            path = trial_path(out, name, seed)
-            if (path / "config.yaml").exists() and RunDir.open(path).config() != trial_config(
-                config, name, seed
-            ):
-                raise UserError(
-                    f"{path} was made with another config: choose another --out, or delete it"
-                )

@@ -1,9 +1,7 @@
 """Images in a NumPy file: ``.npy``, or ``.npz`` with or without labels and splits."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor
 
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
-from deepstdp.data.image_set import Dataset, ImageSet, hold_out
+from deepstdp.data.image_set import Dataset, ImageSet, hold_out, keep_labels
 from deepstdp.data.resize import resize
 from deepstdp.errors import UserError
 
@@ -68,7 +66,7 @@ def _read(path: Path) -> Mapping[str, np.ndarray]:
     try:
         loaded = np.load(path, allow_pickle=False)
         return {"images": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
+    except Exception as error:  # a damaged archive raises all kinds
         reason = str(error).split("\n")[0]
         raise UserError(f"{path} cannot be read as a NumPy file ({reason})") from None
 
@@ -109,26 +107,30 @@ def _to_images(raw: Shaped[np.ndarray, "..."], path: Path) -> UInt8[Tensor, "n c
 
 
 def _to_labels(raw: Shaped[np.ndarray, "..."], n: int, path: Path) -> Int64[np.ndarray, "n"]:
-    raw = raw.reshape(len(raw), -1) if raw.ndim else raw[None, None]
-    if raw.shape != (n, 1) or not np.issubdtype(raw.dtype, np.integer):
+    if raw.size != n or raw.ndim == 0 or len(raw) != n or not np.issubdtype(raw.dtype, np.integer):
         raise UserError(f"{path}: labels must be {n} whole numbers, one an image")
-    return raw[:, 0].astype(np.int64)
+    labels = raw.reshape(n).astype(np.int64)
+    if n > 0 and labels.min() < 0:
+        raise UserError(f"{path}: labels must not be negative")
+    return labels
 
 
 def _select(train: ImageSet, val: ImageSet, config: DataConfig) -> Dataset:
+    if (train.labels is None) != (val.labels is None):
+        raise UserError(f"{config.source} has labels for one split only")
     if train.labels is None or val.labels is None:
         if config.classes != "all":
             raise UserError(f"data.classes is {config.classes}, but {config.source} has no labels")
-        return Dataset(replace(train, labels=None), replace(val, labels=None), None, skipped=[])
-    width = len(str(max(train.labels.max(), 0)))
+        return Dataset(train, val, None, skipped=[])
+    # Names of equal width, so that naming order is the order of numbers.
+    width = len(str(train.labels.max()))
     present = [f"{label:0{width}d}" for label in np.unique(train.labels)]
-    names = select_classes(present, config.classes)
-    wanted = np.array([int(name) for name in names])
-    return Dataset(_relabel(train, wanted), _relabel(val, wanted), names, skipped=[])
-
-
-def _relabel(images: ImageSet, wanted: Int64[np.ndarray, "c"]) -> ImageSet:
-    """Keep the images of the wanted labels, and number these from 0."""
-    assert images.labels is not None
-    kept = np.flatnonzero(np.isin(images.labels, wanted))
-    return replace(images.select(kept), labels=np.searchsorted(wanted, images.labels[kept]))
+    wanted = config.classes
+    if not isinstance(wanted, str):
+        wanted = [str(name).zfill(width) for name in wanted]
+    names = select_classes(present, wanted)
+    unknown = np.setdiff1d(val.labels, train.labels)
+    if config.classes == "all" and len(unknown) > 0:
+        raise UserError(f"{config.source}: label {unknown[0]} is in validation only")
+    labels = np.array([int(name) for name in names])
+    return Dataset(keep_labels(train, labels), keep_labels(val, labels), names, skipped=[])

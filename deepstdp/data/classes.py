@@ -2,11 +2,12 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 
 from deepstdp.errors import UserError
 
 
-def select_classes(available: list[str], wanted: str | list[str]) -> list[str]:
+def select_classes(available: list[str], wanted: str | Sequence[str | int]) -> list[str]:
     """Class names to use, in naming order.
 
     Args:
@@ -25,7 +26,8 @@ def select_classes(available: list[str], wanted: str | list[str]) -> list[str]:
             raise UserError(f"data.classes is {wanted}, but there are only {len(ordered)} classes")
         chosen = ordered[:count]
     else:
-        names = [n.strip() for n in wanted.split(",")] if isinstance(wanted, str) else wanted
+        given = wanted.split(",") if isinstance(wanted, str) else wanted
+        names = [str(name).strip() for name in given]
         for name in names:
             if name not in ordered:
                 near = difflib.get_close_matches(name, ordered, n=1)

@@ -18,14 +18,6 @@ from deepstdp.progress import Progress
 
 Pixels = UInt8[np.ndarray, "c h w"]
 
-_DECODE_ERRORS = (
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-    OSError,
-    SyntaxError,
-    ValueError,
-)
-
 
 def decode(content: bytes, size: int | None, n_channels: int = 3) -> Pixels:
     """Decode one image as RGB (or gray, with one channel).
@@ -33,7 +25,10 @@ def decode(content: bytes, size: int | None, n_channels: int = 3) -> Pixels:
     With ``size``, its shorter side is scaled to that and the centre is cut out.
     """
     with Image.open(io.BytesIO(content)) as file:
-        image = file.convert("RGB" if n_channels == 3 else "L")
+        # Pillow cuts 16-bit gray at 255 instead of scaling it.
+        deep = file.mode.startswith("I;16")
+        gray = Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if deep else file
+        image = gray.convert("RGB" if n_channels == 3 else "L")
     if size is not None and image.size != (size, size):
         scale = size / min(image.size)
         width, height = (max(size, round(side * scale)) for side in image.size)
@@ -65,7 +60,7 @@ def decode_all(
     def attempt(name: str) -> Pixels | Exception:
         try:
             return decode(tree.read(name), size, n_channels)
-        except _DECODE_ERRORS as error:
+        except Exception as error:  # damaged files and archives raise all kinds
             return error
 
     images: list[Pixels] = []

@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
-from deepstdp.data.image_set import Dataset, ImageSet, hold_out
+from deepstdp.data.image_set import Dataset, ImageSet, hold_out, keep_labels
 from deepstdp.data.resize import resize
 
 
@@ -20,8 +20,6 @@ def load(config: DataConfig, seed: int) -> Dataset:
     )
     class_names = select_classes([str(name) for name in bunch.target_names], config.classes)
     wanted = np.array([int(name) for name in class_names])
-    digits = digits.select(np.flatnonzero(np.isin(bunch.target, wanted)))
-    assert digits.labels is not None
-    digits = ImageSet(digits.images, digits.names, np.searchsorted(wanted, digits.labels))
+    digits = keep_labels(digits, wanted)
     train, val = hold_out(digits, config.validation_fraction, seed)
     return Dataset(train, val, class_names, skipped=[])

@@ -41,13 +41,13 @@ class ZipTree:
             self._archive = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
             raise UserError(f"{path} is not a zip archive ({error})") from None
-        self.names: Sequence[str] = sorted(
-            name for name in self._archive.namelist() if not name.endswith("/")
-        )
+        # Some writers separate folders by backslashes, against the standard.
+        self._stored = {name.replace("\\", "/"): name for name in self._archive.namelist()}
+        self.names: Sequence[str] = sorted(n for n in self._stored if not n.endswith("/"))
 
     def read(self, name: str) -> bytes:
         """The content of one file."""
-        return self._archive.read(name)
+        return self._archive.read(self._stored[name])
 
 
 class SubTree:
@@ -94,3 +94,15 @@ def image_names(tree: FileTree) -> list[str]:
     """Names of the image files, by their ending."""
     endings = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
     return [n for n in tree.names if n.lower().endswith(endings) and not _is_hidden(n)]
+
+
+def read_text(tree: FileTree, name: str) -> str:
+    """A text file of a tree.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        return tree.read(name).decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{name} is not a text file in UTF-8") from None

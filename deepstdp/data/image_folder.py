@@ -1,6 +1,6 @@
 """Folders (or zips) of image files: ``root/<class>/*``, ``root/{train,val}/<class>/*``, or flat."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,53 +30,67 @@ def load(tree: FileTree, config: DataConfig, seed: int, progress: Progress) -> D
     names = image_names(tree)
     if not names:
         raise UserError(f"{config.source} holds no images (.png, .jpg, ...)")
+    class_names: list[str] | None
     in_train = [n for n in names if n.startswith("train/") and n.count("/") >= 2]
     in_val = [n for n in names if n.startswith("val/") and n.count("/") >= 2]
     if in_train and in_val:
         found = {n.split("/")[1] for n in in_train}
         class_names = select_classes(list(found), config.classes)
+        unknown = sorted({n.split("/")[1] for n in in_val} - found)
+        if unknown:
+            raise UserError(f"{config.source}: class '{unknown[0]}' is in val but not in train")
         train, val = (_label(files, 1, class_names) for files in (in_train, in_val))
-        return load_files(tree, train, val, class_names, config, progress)
+        return load_splits(tree, train, val, class_names, config, progress)
 
-    nested = [n for n in names if "/" in n]
+    nested, loose = ([n for n in names if ("/" in n) is flag] for flag in (True, False))
     if nested:
         class_names = select_classes(list({n.split("/")[0] for n in nested}), config.classes)
-        files = _label(nested, 0, class_names)
-        dataset = load_files(tree, files, [], class_names, config, progress)
+        images, skipped = _decode(tree, _label(nested, 0, class_names), config, progress)
+        skipped = sorted([*skipped, *loose])
     elif config.classes != "all":
         raise UserError(f"data.classes is {config.classes}, but {config.source} has no classes")
     else:
+        class_names = None
         files = [LabelledFile(name, None) for name in names]
-        dataset = load_files(tree, files, [], None, config, progress)
-    train_set, val_set = hold_out(dataset.train, config.validation_fraction, seed)
-    return replace(dataset, train=train_set, val=val_set)
+        images, skipped = _decode(tree, files, config, progress)
+    train_set, val_set = hold_out(images, config.validation_fraction, seed)
+    return Dataset(train_set, val_set, class_names, skipped)
 
 
-def load_files(
+def load_splits(
     tree: FileTree,
     train: list[LabelledFile],
     val: list[LabelledFile],
-    class_names: list[str] | None,
+    class_names: list[str],
     config: DataConfig,
     progress: Progress,
 ) -> Dataset:
-    """Decode the files of both splits; those that cannot be are left out or an error."""
-    files = [*train, *val]
-    images, kept = decode_all(
-        tree, [file.name for file in files], config.image_size, config.on_error, progress
+    """Decode the files of both splits.
+
+    Raises:
+        UserError: a split has no files, or see ``decode_all``.
+    """
+    if not train or not val:
+        raise UserError(
+            f"{config.source} has {len(train)} training and {len(val)} validation images of the "
+            "chosen classes"
+        )
+    (train_set, skipped), (val_set, skipped_val) = (
+        _decode(tree, files, config, progress) for files in (train, val)
     )
-    labels = (
-        None if class_names is None else np.array([files[i].label for i in kept], dtype=np.int64)
-    )
-    decoded = ImageSet(images, [files[i].name for i in kept], labels)
-    is_train = np.array(kept) < len(train)
+    return Dataset(train_set, val_set, class_names, [*skipped, *skipped_val])
+
+
+def _decode(
+    tree: FileTree, files: list[LabelledFile], config: DataConfig, progress: Progress
+) -> tuple[ImageSet, list[str]]:
+    """The images of files, and the names of those left out."""
+    names = [file.name for file in files]
+    images, kept = decode_all(tree, names, config.image_size, config.on_error, progress)
+    found = [files[i].label for i in kept]
+    labels = None if None in found else np.array(found, dtype=np.int64)
     left_out = sorted(set(range(len(files))) - set(kept))
-    return Dataset(
-        decoded.select(np.flatnonzero(is_train)),
-        decoded.select(np.flatnonzero(~is_train)),
-        class_names,
-        skipped=[files[i].name for i in left_out],
-    )
+    return ImageSet(images, [names[i] for i in kept], labels), [names[i] for i in left_out]
 
 
 def _label(names: list[str], depth: int, class_names: list[str]) -> list[LabelledFile]:

@@ -36,6 +36,13 @@ class ImageSet:
         )
 
 
+def keep_labels(images: ImageSet, wanted: Int64[np.ndarray, "c"]) -> ImageSet:
+    """Keep the images of the wanted labels (in rising order), and number these from 0."""
+    assert images.labels is not None
+    kept = np.flatnonzero(np.isin(images.labels, wanted))
+    return replace(images.select(kept), labels=np.searchsorted(wanted, images.labels[kept]))
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A training and a validation split.
@@ -44,13 +51,27 @@ class Dataset:
         train: images that are learnt from.
         val: images that are only measured on.
         class_names: names of the label indices, or None without labels.
-        skipped: files left out because they could not be decoded.
+        skipped: files left out: not decodable, or in no class folder.
+
+    Raises:
+        UserError: a split is empty, or the two differ in shape.
     """
 
     train: ImageSet
     val: ImageSet
     class_names: list[str] | None
     skipped: list[str]
+
+    def __post_init__(self) -> None:
+        for name, part in (("training", self.train), ("validation", self.val)):
+            if len(part) == 0:
+                raise UserError(f"there are no {name} images")
+        shapes = [tuple(part.images.shape[1:]) for part in (self.train, self.val)]
+        if shapes[0] != shapes[1]:
+            raise UserError(
+                f"training and validation images differ in shape ({shapes[0]}, {shapes[1]}): "
+                "give --data.image_size if it is the size"
+            )
 
     def to(self, device: torch.device) -> "Dataset":
         """The same data set with its images on ``device``."""

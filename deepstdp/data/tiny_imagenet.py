@@ -2,8 +2,8 @@
 
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
-from deepstdp.data.file_tree import FileTree, image_names
-from deepstdp.data.image_folder import LabelledFile, load_files
+from deepstdp.data.file_tree import FileTree, image_names, read_text
+from deepstdp.data.image_folder import LabelledFile, load_splits
 from deepstdp.data.image_set import Dataset
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
@@ -20,7 +20,7 @@ def load(tree: FileTree, config: DataConfig, progress: Progress) -> Dataset:
     Raises:
         UserError: an unknown class, a damaged annotation file, or an image that cannot be decoded.
     """
-    class_names = select_classes(tree.read("wnids.txt").decode().split(), config.classes)
+    class_names = select_classes(read_text(tree, "wnids.txt").split(), config.classes)
     index = {wnid: i for i, wnid in enumerate(class_names)}
     train, val = [], []
     val_wnids = _annotations(tree)
@@ -30,17 +30,12 @@ def load(tree: FileTree, config: DataConfig, progress: Progress) -> Dataset:
                 train.append(LabelledFile(name, index[wnid]))
             case ["val", "images", file] if val_wnids.get(file) in index:
                 val.append(LabelledFile(name, index[val_wnids[file]]))
-    if not train or not val:
-        raise UserError(
-            f"{config.source} looks like Tiny ImageNet but has {len(train)} training and "
-            f"{len(val)} validation images of the chosen classes"
-        )
-    return load_files(tree, train, val, class_names, config, progress)
+    return load_splits(tree, train, val, class_names, config, progress)
 
 
 def _annotations(tree: FileTree) -> dict[str, str]:
     wnids = {}
-    for number, line in enumerate(tree.read("val/val_annotations.txt").decode().splitlines(), 1):
+    for number, line in enumerate(read_text(tree, "val/val_annotations.txt").splitlines(), 1):
         fields = line.split("\t")
         if len(fields) < 2:
             raise UserError(f"val/val_annotations.txt, line {number}: expected 'file<TAB>wnid'")

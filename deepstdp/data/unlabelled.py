@@ -28,7 +28,7 @@ class _Files:
 def load_unlabelled(
     paths: Sequence[Path],
     n_channels: int,
-    size: int,
+    size: int | None,
     on_error: Literal["stop", "skip"],
     progress: Progress,
 ) -> tuple[ImageSet, list[str]]:
@@ -37,7 +37,7 @@ def load_unlabelled(
     Args:
         paths: any mixture.
         n_channels: 3, or 1 for gray.
-        size: side length.
+        size: side length; None takes them as they are.
         on_error: what to do about a file that cannot be decoded.
         progress: follows the decoding.
 
@@ -63,11 +63,14 @@ def load_unlabelled(
         shown = [f"{path}/{name}" if is_tree else name for name in names]
         parts.append(ImageSet(images, [shown[i] for i in kept], None))
         skipped += [shown[i] for i in sorted(set(range(len(names))) - set(kept))]
+    shapes = {tuple(part.images.shape[1:]) for part in parts}
+    if len(shapes) > 1:
+        raise UserError(f"images differ in shape: {', '.join(map(str, sorted(shapes)))}")
     names = [name for part in parts for name in part.names]
     return ImageSet(torch.cat([part.images for part in parts]), names, None), skipped
 
 
-def _from_array(path: Path, n_channels: int, size: int) -> ImageSet:
+def _from_array(path: Path, n_channels: int, size: int | None) -> ImageSet:
     images = resize(read_images(path), size)
     if images.shape[1] != n_channels:
         raise UserError(

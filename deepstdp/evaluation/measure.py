@@ -18,6 +18,15 @@ from deepstdp.evaluation.cluster_metrics import (
 from deepstdp.evaluation.knn import knn_accuracy
 from deepstdp.evaluation.linear_probe import linear_probe_accuracy
 
+ASSIGNMENT_KEYS = (
+    "nmi_labels",
+    "nmi_previous",
+    "assignment_stability",
+    "n_empty_clusters",
+    "cluster_entropy",
+)
+"""What every epoch's record has, None where there is nothing to measure."""
+
 Metrics = dict[str, float | int | None]
 
 
@@ -62,7 +71,7 @@ def measure_assignment(
         truth: labels of both splits, if there are any.
     """
     clusters = assignment.labels.cpu().numpy()
-    metrics: Metrics = {"nmi_labels": None, "nmi_previous": None, "assignment_stability": None}
+    metrics: Metrics = dict.fromkeys(ASSIGNMENT_KEYS)
     metrics |= cluster_sizes(clusters, assignment.n_clusters)
     metrics |= assignment.diagnostics
     if truth is not None:

@@ -66,7 +66,7 @@ def draw_curves(curves: Mapping[str, Sequence[Sequence[Record]]], untrained: Rec
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.spines[["top", "right"]].set_visible(False)
         if not axis.lines:
-            axis.text(0.5, 0.5, "needs labels", transform=axis.transAxes, ha="center")
+            axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)

@@ -24,7 +24,9 @@ def adapt(
     ``floor``: theta_j <- min(0, theta_j + a (K n_wins_j - B/c)), the price of share_j >= 1/(cK):
     only neurons that win too little are helped, unbalanced data stay unbalanced.
 
-    ``relaxing``: theta_j <- theta_j exp(-B/tau) + a K n_spikes_j (Diehl and Cook 2015).
+    ``relaxing``: theta_j <- theta_j exp(-1/tau) + a K n_spikes_j for each sample (Diehl and Cook
+    2015); for a batch, the mean of this over its samples:
+    theta_j exp(-B/tau) + a K n_spikes_j (1 - exp(-B/tau)) / (B (1 - exp(-1/tau))).
 
     The factor K makes wins relative to the due share, so that one alpha serves any K.
 

@@ -12,6 +12,8 @@ from deepstdp.spiking.encoding import SpikeKeys
 from deepstdp.spiking.engines import Engine, Response
 from deepstdp.spiking.homeostasis import adapt
 
+_SMALLEST_THRESHOLD = 0.01
+
 
 @dataclass
 class LayerState:
@@ -33,6 +35,10 @@ class LayerState:
     trace_scale: float
     mean_trace: float
 
+    def thresholds(self) -> Float[Tensor, "k"]:
+        """Firing thresholds, theta included; above zero, so that nothing fires without input."""
+        return (self.v_threshold + self.theta).clamp(min=_SMALLEST_THRESHOLD * self.v_threshold)
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -40,7 +46,8 @@ class Labels:
 
     Attributes:
         labels: (N,) the neuron with most spikes.
-        n_silent: samples that made no neuron fire; they take the highest potential.
+        n_silent: samples that made no neuron fire; they take the neuron whose
+            potential is nearest to its threshold.
         n_input_spikes: presynaptic spikes of all samples.
         n_output_spikes: spikes of the neurons.
     """
@@ -96,7 +103,7 @@ def learn_batch(
     config: STDPConfig,
 ) -> Response:
     """Present a batch and change the state's synapses and thresholds."""
-    threshold = state.v_threshold + state.theta
+    threshold = state.thresholds()
     response = engine.present(
         signed_rates, keys, state.synapses, threshold, state.v_threshold, config, collect=True
     )
@@ -119,7 +126,9 @@ def label(
     config: STDPConfig,
 ) -> Labels:
     """Label samples with learning off; the batch size has no effect on the labels."""
-    threshold = state.v_threshold + (state.theta if config.theta_in_labels else 0 * state.theta)
+    threshold = state.thresholds()
+    if not config.theta_in_labels:
+        threshold = torch.full_like(threshold, state.v_threshold)
     labels, n_silent, n_input_spikes, n_output_spikes = [], 0, 0, 0
     for start in range(0, len(signed_rates), config.batch_size):
         rows = slice(start, start + config.batch_size)

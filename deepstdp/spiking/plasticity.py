@@ -5,7 +5,8 @@ steps, so that a batch (or several workers' batches) is learnt from at once:
 
     n_j  = number of spikes of neuron j
     S_ji = sum of the presynaptic trace x_i at the spikes of j
-    D_ji = sum of the postsynaptic trace y_j at the spikes of input i
+    D_ji = sum of the postsynaptic trace y_j at the spikes of input i, not counting spikes of j
+           in the same step: those the input has caused
 
 Synapses stay non-negative and each neuron's have unit L2 norm, hence 0 <= w <= 1.
 """
@@ -58,8 +59,9 @@ def centroid_step(
 ) -> Float[Tensor, "k i"]:
     """w_j += eta_j (c x_mean_j - w_j), with eta_j = 1 - (1 - eta)^n_j.
 
-    n_j single steps w += eta (c x - w) compose to this, with x_mean_j = S_j / n_j. The fixed
-    point is the direction of the mean trace of what j wins: its cluster's centroid.
+    n_j single steps w += eta (c x - w) at equal traces x compose to this; the order of unequal
+    ones is forgotten, x_mean_j = S_j / n_j. The fixed point is the direction of the mean trace of
+    what j wins: its cluster's centroid.
 
     Args:
         w: synapses.
@@ -90,9 +92,10 @@ def weight_dependent_step(
 ) -> Float[Tensor, "k i"]:
     """dw_ji = eta c (S_ji g(w_ji) - n_j x_target g(1 - w_ji)).
 
-    At each postsynaptic spike a synapse grows with its trace and shrinks by a constant; both are
-    softened towards their bound by g(w) = (1 - w)^mu (power law, Diehl and Cook 2015) or
-    g(w) = exp(-mu w) (Querlioz et al. 2013).
+    At each postsynaptic spike a synapse grows with its trace and shrinks by a constant. Both are
+    softened towards their own bound (Guetig et al. 2003), by g(w) = (1 - w)^mu, or by
+    g(w) = exp(-mu w) as in Querlioz et al. 2013. Diehl and Cook 2015 is the power law with the
+    growing bound on both terms.
     """
     mu = config.mu
     if config.weight_dependence == "power":

@@ -12,7 +12,7 @@ from deepstdp.data.augment import augment
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
 from deepstdp.training.dropout import keyed_dropout
-from deepstdp.training.sampling import occurrence_keys
+from deepstdp.training.sampling import batches, occurrence_keys
 
 
 def build_optimizer(network: Network, config: TrainingConfig) -> torch.optim.SGD:
@@ -69,9 +69,8 @@ def train_epoch(
     indices = torch.from_numpy(order).to(device)
     keys = torch.from_numpy(occurrence_keys(order)).to(device)
     total = torch.zeros((), device=device)
-    starts = range(0, len(order), config.batch_size)
-    for start in progress.track(starts, f"epoch {epoch}", len(starts)):
-        rows = slice(start, start + config.batch_size)
+    steps = batches(len(order), config.batch_size)
+    for rows in progress.track(steps, f"epoch {epoch}", len(steps)):
         batch, batch_keys = images[indices[rows]], keys[rows]
         features = network.features(augment(batch, batch_keys, seed, epoch, augmentation))
         features = keyed_dropout(features, batch_keys, config.dropout, seed, epoch)

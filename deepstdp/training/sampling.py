@@ -59,3 +59,11 @@ def occurrence_keys(order: Indices) -> Indices:
     keys = np.empty_like(order)
     keys[sorted_positions] = ordered + (nth << 32)
     return keys
+
+
+def batches(n: int, size: int) -> list[slice]:
+    """Rows of each step; a last batch of one, which BatchNorm cannot take, joins the one before."""
+    starts = list(range(0, n, size))
+    if n > size and n - starts[-1] == 1:
+        starts.pop()
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], n], strict=True)]

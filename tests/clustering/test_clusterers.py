@@ -1,7 +1,5 @@
 """What every clusterer promises, and what each one promises beyond."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import normalized_mutual_info_score
 
-from deepstdp.clustering import build_clusterer
+from deepstdp.clustering import Assignment, Clusterer, build_clusterer
 from deepstdp.clustering.sinkhorn import transport_plan
 from deepstdp.config import ClusteringConfig, ReductionConfig, STDPConfig
 from deepstdp.errors import UserError
@@ -207,9 +205,62 @@ def test_own_and_scikit_learns_clusterers():
 
 def test_wrong_labels_of_an_own_clusterer():
     x, _ = blobs()
-    config = ClusteringConfig(n_clusters=2, init_args={"offset": 1})
-    config = replace(config, class_path="tests.clustering.test_clusterers.Halves")
+    path = "tests.clustering.test_clusterers.Halves"
+    config = ClusteringConfig(n_clusters=2, class_path=path, init_args={"offset": 1})
     with pytest.raises(UserError, match=r"labels 1 to 2.*between 0 and 1"):
         build_clusterer(config, 0).fit_predict(x)
     with pytest.raises(UserError, match="no method fit_predict"):
         build_clusterer(config, 0, custom=object())
+
+
+class Remembers(Clusterer):
+    """A user's clusterer of the library's own kind: tensors in, a state to save."""
+
+    persistent = True
+
+    def __init__(self) -> None:
+        self.seen = torch.zeros(1)
+
+    def fit_predict(self, features):
+        self.seen = features.mean().reshape(1)
+        return Assignment((features[:, 0] > 0).long(), 2)
+
+    def predict(self, features):
+        return Assignment((features[:, 0] > self.seen).long(), 2)
+
+    def retest(self, features):
+        return self.predict(features)
+
+    def state(self):
+        return {"seen": self.seen}
+
+    def load_state(self, state):
+        self.seen = state["seen"]
+
+
+def test_an_own_clusterer_with_a_state_is_saved_and_predicts():
+    x, _ = blobs()
+    first, second = (
+        build_clusterer(ClusteringConfig(n_clusters=2), 0, custom=Remembers()) for _ in range(2)
+    )
+    first.fit_predict(x)
+    second.load_state(first.state())
+    assert torch.equal(first.predict(x).labels, second.predict(x).labels)
+    assert torch.equal(first.retest(x).labels, first.predict(x).labels)
+
+
+class Fails:
+    def fit_predict(self, features):
+        raise ZeroDivisionError("by zero")
+
+
+class Fractions:
+    def fit_predict(self, features):
+        return np.full(len(features), 0.5)
+
+
+def test_failures_of_an_own_clusterer_are_named():
+    x, _ = blobs()
+    for own, message in [(Fails(), r"Fails.fit_predict failed: by zero"), (Fractions(), "whole")]:
+        with pytest.raises(UserError, match=message):
+            build_clusterer(ClusteringConfig(n_clusters=2), 0, custom=own).fit_predict(x)

@@ -218,3 +218,64 @@ def test_images_are_scaled_and_cut_to_size(tmp_path):
     data = load(tmp_path / "w", image_size=10)
     assert data.train.images.shape[1:] == (3, 10, 10)
     assert data.train.images.float().mean() > 240
+
+
+def test_files_outside_the_class_folders_are_reported(class_folder):
+    (class_folder / "loose.png").write_bytes(image_bytes(1))
+    data = load(class_folder)
+    assert data.skipped == ["loose.png"]
+    assert len(data.train) + len(data.val) == 30
+
+
+def test_a_class_in_val_alone_is_named(class_folder, tmp_path):
+    root = tmp_path / "split"
+    root.mkdir()
+    class_folder.rename(root / "train")
+    (root / "val" / "dog").mkdir(parents=True)
+    (root / "val" / "dog" / "x.png").write_bytes(image_bytes(9))
+    with pytest.raises(UserError, match="class 'dog' is in val but not in train"):
+        load(root)
+
+
+def test_a_zip_with_backslashes(class_folder, tmp_path):
+    path = tmp_path / "windows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(class_folder.rglob("*.png")):
+            name = zipfile.ZipInfo("x")
+            name.filename = str(file.relative_to(class_folder)).replace("/", "\\")
+            archive.writestr(name, file.read_bytes())
+    assert load(path).class_names == ["ant", "bee", "cat"]
+
+
+def test_sixteen_bit_gray_is_scaled_not_cut(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "deep").mkdir()
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    for i in range(2):
+        Image.fromarray(ramp).save(tmp_path / "deep" / f"{i}.png")
+    images = load(tmp_path / "deep").train.images
+    assert np.array_equal(images[0, 0].numpy(), ramp >> 8)
+
+
+def test_splits_of_arrays_must_fit_each_other(tmp_path):
+    images = np.zeros((4, 8, 8), np.uint8)
+    split = {"train_images": images, "test_images": images, "train_labels": np.arange(4) % 2}
+    np.savez(tmp_path / "a.npz", **split)
+    with pytest.raises(UserError, match="labels for one split only"):
+        load(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", **split, test_labels=np.array([0, 1, 2, 0]))
+    with pytest.raises(UserError, match="label 2 is in validation only"):
+        load(tmp_path / "b.npz")
+    np.savez(tmp_path / "c.npz", train_images=images, test_images=images[:, :6])
+    with pytest.raises(UserError, match="differ in shape"):
+        load(tmp_path / "c.npz")
+    np.savez(tmp_path / "d.npz", images=images, labels=np.array([-1, 0, 1, 2]))
+    with pytest.raises(UserError, match="must not be negative"):
+        load(tmp_path / "d.npz")
+
+
+def test_number_classes_of_arrays_may_be_numbers(tmp_path):
+    images = np.zeros((240, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.arange(240) % 12)
+    assert load(tmp_path / "a.npz", classes=[3, 11]).class_names == ["03", "11"]

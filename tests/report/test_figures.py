@@ -27,7 +27,7 @@ def test_curves_show_the_mean_and_range_over_seeds():
 def test_without_labels_the_panel_says_so():
     bare = [r | {"linear_probe_accuracy": None} for r in records(0.0)]
     figure = draw_curves({"stdp": [bare]}, {})
-    assert figure.axes[0].texts[0].get_text() == "needs labels"
+    assert figure.axes[0].texts[0].get_text() == "not measured"
 
 
 def test_mosaic_has_a_row_for_each_cluster_in_order():

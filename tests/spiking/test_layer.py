@@ -81,3 +81,9 @@ def test_theta_in_labels_is_an_option():
     )
     assert (taking == 4).all()
     assert not (leaving == 4).all()
+
+
+def test_thresholds_stay_above_zero():
+    state = fresh(FEATURES, 5, STDPConfig())
+    state.theta = torch.full((5,), -10 * state.v_threshold)
+    assert (state.thresholds() > 0).all()

@@ -17,7 +17,8 @@ def plain_loop(spikes, synapses, threshold, v_threshold, config):
     """Counts, margins and sums, one number at a time."""
     n, n_steps, n_inputs = len(spikes), len(spikes[0]), len(spikes[0][0])
     k = len(synapses)
-    leak, keep = (math.exp(-config.dt / tau) for tau in (config.tau_mem, config.tau_pre))
+    taus = (config.tau_mem, config.tau_pre, config.tau_post)
+    leak, keep, keep_post = (math.exp(-config.dt / tau) for tau in taus)
     counts = [[0] * k for _ in range(n)]
     margins = [[0.0] * k for _ in range(n)]
     n_spikes = [0.0] * k
@@ -34,9 +35,9 @@ def plain_loop(spikes, synapses, threshold, v_threshold, config):
             winner = max(range(k), key=lambda j: above[j])
             fired = above[winner] >= 0
             for j in range(k):
-                y[j] = keep * y[j] + (1 - keep) * (fired and j == winner)
                 for i in range(n_inputs):
                     post_at_pre[j][i] += y[j] * spikes[b][t][i]
+                y[j] = keep_post * y[j] + (1 - keep_post) * (fired and j == winner)
             if fired:
                 counts[b][winner] += 1
                 n_spikes[winner] += 1
@@ -59,7 +60,12 @@ def plain_loop(spikes, synapses, threshold, v_threshold, config):
 def test_engine_is_the_plain_loop(engine, seed, inhibition, rule):
     generator = torch.Generator().manual_seed(seed)
     config = STDPConfig(
-        n_timesteps=12, inhibition=inhibition, inhibition_strength=0.4, rule=rule, tau_mem=7
+        n_timesteps=12,
+        inhibition=inhibition,
+        inhibition_strength=0.4,
+        rule=rule,
+        tau_mem=7,
+        tau_post=9,
     )
     signed = quantise(torch.randn(5, 4, generator=generator), 0.4)
     keys = learning_keys(seed, 1, torch.arange(5))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstdp.training.sampling import epoch_order, occurrence_keys
+from deepstdp.training.sampling import batches, epoch_order, occurrence_keys
 
 # One cluster holds 56 % of the images.
 LABELS = (
@@ -51,3 +51,11 @@ def test_every_sampler_yields_n_valid_indices(labels):
 def test_occurrences_by_hand():
     keys = occurrence_keys(np.array([5, 2, 5, 5, 2]))
     assert keys.tolist() == [5, 2, 5 + 2**32, 5 + 2 * 2**32, 2 + 2**32]
+
+
+@given(st.integers(1, 200), st.integers(1, 20))
+def test_batches_cover_everything_and_no_last_batch_is_of_one(n, size):
+    rows = batches(n, size)
+    assert [i for part in rows for i in range(part.start, part.stop)] == list(range(n))
+    if n > 1 and size > 1:
+        assert all(part.stop - part.start > 1 for part in rows)

@@ -72,10 +72,13 @@ def collect_sums(
     trains: Float[Tensor, "b t i"], fired: Float[Tensor, "b t k"], config: STDPConfig
 ) -> SpikeSums:
     """The sums over samples and steps that plasticity needs, as matrix products."""
-    keep = neurons.decay(config.dt, config.tau_pre)
     post = fired.flatten(0, 1).T
-    pre_at_post = post @ trace(trains, keep).flatten(0, 1)
+    x = trace(trains, neurons.decay(config.dt, config.tau_pre))
+    pre_at_post = post @ x.flatten(0, 1)
     post_at_pre = None
     if config.rule == "pair":
-        post_at_pre = trace(fired, keep).flatten(0, 1).T @ trains.flatten(0, 1)
+        y = trace(fired, neurons.decay(config.dt, config.tau_post))
+        # An input and the spike that it causes fall into one step: y counts from the next step.
+        y_before = functional.pad(y[:, :-1], (0, 0, 1, 0))
+        post_at_pre = y_before.flatten(0, 1).T @ trains.flatten(0, 1)
     return SpikeSums(post.sum(dim=1), pre_at_post, post_at_pre)

@@ -1,0 +1,73 @@
+"""Settings of the images and of their augmentation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deepstdp.config.checks import require
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the images come from.
+
+    Args:
+        source: ``digits``, or the path of a Tiny ImageNet folder or zip, an image folder
+            (``root/<class>/*.png`` or flat), or an ``.npz`` / ``.npy`` of images.
+        classes: ``all``, ``first-N`` in naming order, or a list of class names.
+        image_size: side length to which images are resized; null keeps their own size.
+        validation_fraction: share held out where the source has no validation split of its own.
+        on_error: what to do about a file that cannot be decoded.
+    """
+
+    source: str = "digits"
+    classes: list[str | int] | str = "all"
+    image_size: int | None = 16
+    validation_fraction: float = 0.2
+    on_error: Literal["stop", "skip"] = "stop"
+
+    def __post_init__(self) -> None:
+        require(
+            0 < self.validation_fraction < 1,
+            f"data.validation_fraction must lie between 0 and 1, not {self.validation_fraction}",
+        )
+        require(
+            self.image_size is None or self.image_size >= 4,
+            f"data.image_size must be at least 4, not {self.image_size}",
+        )
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """Random changes to the images that the ConvNet is trained on.
+
+    Args:
+        crop_scale: smallest and largest share of the area that a crop keeps.
+        crop_ratio: smallest and largest width-to-height ratio of a crop.
+        flip: probability of a horizontal flip.
+        brightness: brightness is shifted by at most this.
+        contrast: contrast is scaled by a factor within 1 +- this.
+        saturation: the same for saturation (RGB images only).
+        hue: hue is turned by at most this share of the circle (RGB images only).
+        grayscale: probability of removing the colour (RGB images only).
+    """
+
+    crop_scale: tuple[float, float] = (0.6, 1.0)
+    crop_ratio: tuple[float, float] = (0.8, 1.25)
+    flip: float = 0.0
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.0
+    hue: float = 0.0
+    grayscale: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.crop_scale
+        require(
+            0 < low <= high <= 1, f"augmentation.crop_scale must rise within (0, 1]: {low, high}"
+        )
+        low, high = self.crop_ratio
+        require(0 < low <= high, f"augmentation.crop_ratio must be positive and rise: {low, high}")
+        for name in ("flip", "brightness", "contrast", "saturation", "grayscale"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"augmentation.{name} must lie in [0, 1], not {value}")
+        require(0 <= self.hue <= 0.5, f"augmentation.hue must lie in [0, 0.5], not {self.hue}")
