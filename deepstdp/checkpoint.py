@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from deepstdp.clustering import Assignment
 from deepstdp.evaluation.measure import Metrics
+from deepstdp.files import Tensors
 from deepstdp.model import prefixed, unprefixed
 from deepstdp.pipeline import STAGES, Loop
-from deepstdp.run_dir import RunDir, Tensors
+from deepstdp.run_dir import RunDir
 
 
 @dataclass

@@ -15,11 +15,12 @@ from deepstdp.config import Config
 from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.errors import UserError
+from deepstdp.files import Record, labels_csv, write_atomically
 from deepstdp.inference import evaluate
 from deepstdp.model import load_model
 from deepstdp.progress import ConsoleProgress
 from deepstdp.report.figures import save_comparison_figure, save_run_figures
-from deepstdp.run_dir import Record, RunDir, labels_csv, write_atomically
+from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 
 OnError = Literal["stop", "skip"]

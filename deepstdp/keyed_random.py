@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-_MASK = 0xFFFFFFFF
+MASK = 0xFFFFFFFF
 _MULTIPLIER_0, _MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85
 
@@ -30,11 +30,12 @@ class Stream(IntEnum):
     AUGMENTATION = 5
     DROPOUT = 6
     CLUSTERING = 7
-    SYNAPSE_NOISE = 12
     LEARNING_SPIKES = 8
     LABEL_SPIKES = 9
     PREDICT_SPIKES = 10
     EXAMPLES = 11
+    SYNAPSE_NOISE = 12
+    TUNING = 13
 
 
 def philox(counter: Counter, key: tuple[int, int]) -> Counter:
@@ -53,18 +54,18 @@ def philox(counter: Counter, key: tuple[int, int]) -> Counter:
         # int64 products wrap modulo 2**64, which leaves every bit of the unsigned product right.
         product_0, product_1 = c0 * _MULTIPLIER_0, c2 * _MULTIPLIER_1
         c0, c1, c2, c3 = (
-            ((product_1 >> 32) & _MASK) ^ c1 ^ k0,
-            product_1 & _MASK,
-            ((product_0 >> 32) & _MASK) ^ c3 ^ k1,
-            product_0 & _MASK,
+            ((product_1 >> 32) & MASK) ^ c1 ^ k0,
+            product_1 & MASK,
+            ((product_0 >> 32) & MASK) ^ c3 ^ k1,
+            product_0 & MASK,
         )
-        k0, k1 = (k0 + _WEYL_0) & _MASK, (k1 + _WEYL_1) & _MASK
+        k0, k1 = (k0 + _WEYL_0) & MASK, (k1 + _WEYL_1) & MASK
     return c0, c1, c2, c3
 
 
 def key_words(seed: int, stream: Stream) -> tuple[int, int]:
     """The Philox key of a stream: the seed's low word, and its high word mixed with the stream."""
-    return seed & _MASK, ((seed >> 32) ^ (stream * _WEYL_1)) & _MASK
+    return seed & MASK, ((seed >> 32) ^ (stream * _WEYL_1)) & MASK
 
 
 def uniform(
@@ -81,9 +82,9 @@ def uniform(
     """
     blocks = torch.arange((n_draws + 3) // 4, device=ids.device)
     id_column = ids[:, None]
-    epoch_word = torch.full_like(blocks, epoch & _MASK)
+    epoch_word = torch.full_like(blocks, epoch & MASK)
     words = philox(
-        (blocks[None, :], epoch_word[None, :], id_column & _MASK, (id_column >> 32) & _MASK),
+        (blocks[None, :], epoch_word[None, :], id_column & MASK, (id_column >> 32) & MASK),
         key_words(seed, stream),
     )
     bits = torch.stack(words, dim=-1).flatten(1)[:, :n_draws]

@@ -13,8 +13,9 @@ from deepstdp.config import Config
 from deepstdp.environment import resolve_device
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer, extract
+from deepstdp.files import Tensors
 from deepstdp.progress import SILENT, Progress
-from deepstdp.run_dir import RunDir, Tensors
+from deepstdp.run_dir import RunDir
 
 FEATURE_BATCH = 512
 """Images per batch where no gradient is kept."""

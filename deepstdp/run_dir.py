@@ -1,27 +1,29 @@
 """The folder a run leaves behind: config, metrics, checkpoint, weights, labels, summary.
 
-Each file is written whole or not at all: to a temporary name, then renamed. Only
-``metrics.jsonl`` grows by a line an epoch.
+Each file is written whole or not at all; only ``metrics.jsonl`` grows by a line an epoch.
 """
 
-import csv
 import io
 import json
-import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 from deepstdp.config import Config
 from deepstdp.config_files import dump_config, load_config
 from deepstdp.errors import UserError
+from deepstdp.files import (
+    Record,
+    Tensors,
+    labels_csv,
+    load_tensors,
+    save_tensors,
+    write_atomically,
+    write_json,
+)
 
 _OWN_FILES = {
     "config.yaml",
@@ -35,24 +37,6 @@ _OWN_FILES = {
     "checkpoint.safetensors",
 }
 """What a run leaves behind; a folder that holds anything else is never overwritten."""
-
-Tensors = dict[str, Tensor]
-Record = dict[str, Any]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that appears complete or not at all, even after a power cut."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON file atomically."""
-    write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
 
 
 class RunDir:
@@ -159,9 +143,7 @@ class RunDir:
 
     def save_tensors(self, name: str, tensors: Tensors, info: Record) -> None:
         """Write named tensors, with a JSON record in the header."""
-        contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        content = save(contiguous, metadata={"info": json.dumps(info)})
-        write_atomically(self.path / f"{name}.safetensors", content)
+        save_tensors(self.path / f"{name}.safetensors", tensors, info)
 
     def load_tensors(self, name: str) -> tuple[Tensors, Record]:
         """Read what ``save_tensors`` wrote.
@@ -169,19 +151,12 @@ class RunDir:
         Raises:
             UserError: the file is missing or damaged.
         """
-        path = self.path / f"{name}.safetensors"
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                return {key: file.get_tensor(key) for key in file.keys()}, json.loads(  # noqa: SIM118
-                    metadata.get("info", "{}")
-                )
+            return load_tensors(self.path / f"{name}.safetensors")
         except FileNotFoundError:
             raise UserError(
                 f"{self.path} has no {name}.safetensors: is the run finished?"
             ) from None
-        except (SafetensorError, json.JSONDecodeError) as error:
-            raise UserError(f"{path} is damaged ({error})") from None
 
     def has_checkpoint(self) -> bool:
         """Whether there is something to resume from."""
@@ -223,13 +198,3 @@ class RunDir:
         """The summary of a finished run, else None."""
         path = self.path / "summary.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def labels_csv(column: str, names: Iterable[str], labels: Int64[np.ndarray, "n"]) -> bytes:
-    """Two columns: image and label."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["image", column])
-    writer.writerows(zip(names, labels.tolist(), strict=True))
-    # File names may be any bytes: write them as they were read.
-    return buffer.getvalue().encode("utf-8", "surrogateescape")

@@ -13,7 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own, or from its own package.
 LAYERS = [
     {"errors", "progress"},
-    {"keyed_random", "imports", "config"},
+    {"keyed_random", "imports", "config", "files"},
     {"config_files", "data"},
     {"backbones", "run_dir"},
     {"features"},

@@ -7,12 +7,12 @@ from deepstdp.clustering.custom import CustomClusterer
 from deepstdp.clustering.kmeans import KMeans
 from deepstdp.clustering.random_labels import RandomLabels
 from deepstdp.clustering.sinkhorn import Sinkhorn
-from deepstdp.clustering.stdp import STDPClustering
+from deepstdp.clustering.stdp import STDPClustering, STDPPseudoLabels
 from deepstdp.config import ClusteringConfig
 from deepstdp.imports import build
 from deepstdp.progress import SILENT, Progress
 
-__all__ = ["Assignment", "Clusterer", "build_clusterer"]
+__all__ = ["Assignment", "Clusterer", "STDPClustering", "build_clusterer"]
 
 
 def build_clusterer(
@@ -39,7 +39,7 @@ def build_clusterer(
         return CustomClusterer(custom, k)
     match config.method:
         case "stdp":
-            return STDPClustering(k, seed, config.stdp, progress)
+            return STDPPseudoLabels(k, seed, config.stdp, progress)
         case "kmeans":
             return KMeans(k, seed, config.kmeans, persistent=False)
         case "kmeans-warm":

@@ -3,6 +3,8 @@
 Equal to scikit-learn's from the same start, so that the baseline is not handicapped.
 """
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -23,17 +25,32 @@ def squared_distances(
 def kmeans_plus_plus(
     x: Float[Tensor, "n p"], n_clusters: int, generator: np.random.Generator
 ) -> Float[Tensor, "{n_clusters} p"]:
-    """Seeds drawn by their squared distance to the seeds so far (Arthur and Vassilvitskii 2007)."""
-    draws = torch.from_numpy(generator.random(n_clusters)).to(x.device)
-    chosen = (draws[:1] * len(x)).long()
-    nearest = squared_distances(x, x[chosen])[:, 0]
+    """Seeds drawn by their squared distance to the seeds so far (Arthur and Vassilvitskii 2007).
+
+    With scikit-learn's 2 + log K candidates for each.
+    """
+    return x[seed_indices(x, n_clusters, generator, 2 + int(math.log(n_clusters)))]
+
+
+def seed_indices(
+    x: Float[Tensor, "n p"], n_clusters: int, generator: np.random.Generator, n_candidates: int
+) -> Int64[Tensor, "{n_clusters}"]:
+    """Positions of k-means++ seeds in x.
+
+    Of ``n_candidates`` for a seed the one is taken that leaves the smallest sum of squares.
+    """
+    draws = torch.from_numpy(generator.random((n_clusters, n_candidates))).to(x.device)
+    chosen = [(draws[0, :1] * len(x)).long()]
+    nearest = squared_distances(x, x[chosen[0]])[:, 0]
     for draw in draws[1:]:
         cumulative = nearest.double().cumsum(0)
-        index = torch.searchsorted(cumulative, draw * cumulative[-1], right=True)
-        index = index.clamp(max=len(x) - 1)[None]
-        chosen = torch.cat([chosen, index])
-        nearest = torch.minimum(nearest, squared_distances(x, x[index])[:, 0])
-    return x[chosen]
+        candidates = torch.searchsorted(cumulative, draw * cumulative[-1], right=True)
+        candidates = candidates.clamp(max=len(x) - 1)
+        distances = torch.minimum(nearest[:, None], squared_distances(x, x[candidates]))
+        best = distances.sum(dim=0).argmin()
+        chosen.append(candidates[best, None])
+        nearest = distances[:, best]
+    return torch.cat(chosen)
 
 
 def assign(

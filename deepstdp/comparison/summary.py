@@ -8,8 +8,9 @@ from typing import Any
 from deepstdp.comparison.statistics import Curve, estimate, iso_accuracy, versus
 from deepstdp.comparison.trials import RAW_PIXELS
 from deepstdp.evaluation.convergence import best, first_reaching
+from deepstdp.files import Record, write_json
 from deepstdp.pipeline import STAGES
-from deepstdp.run_dir import Record, RunDir, write_json
+from deepstdp.run_dir import RunDir
 
 BASELINE = "kmeans"
 SMOOTHING = 5

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepstdp.comparison.statistics import Estimate
+from deepstdp.files import Record
 from deepstdp.pipeline import STAGES
-from deepstdp.run_dir import Record
 
 _HEADER = (
     "method",

@@ -11,9 +11,10 @@ from deepstdp.data import Dataset, load_dataset
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import measure_features
 from deepstdp.features.reduction import whitening
+from deepstdp.files import write_json
 from deepstdp.pipeline import truth_of
 from deepstdp.progress import Progress
-from deepstdp.run_dir import RunDir, write_json
+from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 
 UNTRAINED, RAW_PIXELS = "untrained", "raw-pixels"

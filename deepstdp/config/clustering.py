@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from deepstdp.config.checks import require, require_finite, settle_custom
+from deepstdp.config.checks import require, require_types, settle_custom
 from deepstdp.config.spiking import STDPConfig
 
 Method = Literal["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random", "none", "custom"]
@@ -54,7 +54,7 @@ class SinkhornConfig:
     n_iterations: int = 10
 
     def __post_init__(self) -> None:
-        require_finite(self, "clustering.sinkhorn.")
+        require_types(self, "clustering.sinkhorn.")
         require(self.epsilon > 0, "clustering.sinkhorn.epsilon must be positive")
         for name in ("n_normalisations", "n_iterations"):
             require(getattr(self, name) >= 1, f"clustering.sinkhorn.{name} must be at least 1")

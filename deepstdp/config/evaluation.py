@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deepstdp.config.checks import require, require_finite
+from deepstdp.config.checks import require, require_types
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class EvaluationConfig:
     probe_iterations: int = 100
 
     def __post_init__(self) -> None:
-        require_finite(self, "evaluation.")
+        require_types(self, "evaluation.")
         require(self.every >= 0, "evaluation.every must not be negative")
         for name in ("knn_neighbours", "probe_iterations"):
             require(getattr(self, name) >= 1, f"evaluation.{name} must be at least 1")

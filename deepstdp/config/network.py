@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from deepstdp.config.checks import require, require_finite, settle_custom
+from deepstdp.config.checks import require, require_types, settle_custom
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TrainingConfig:
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        require_finite(self, "training.")
+        require_types(self, "training.")
         require(self.epochs >= 0, "training.epochs must not be negative")
         for name in ("batch_size", "reassign_every"):
             require(getattr(self, name) >= 1, f"training.{name} must be at least 1")

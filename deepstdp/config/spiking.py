@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from deepstdp.config.checks import require, require_finite
+from deepstdp.config.checks import require, require_types
 
 Auto = Literal["auto"]
+EngineName = Literal["auto", "reference", "cpu", "cuda"]
+
+MOST_STEPS_IN_BATCH = 1 << 18
+"""Samples times steps of a batch: beyond it an int32 sum of traces could overflow."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,14 @@ class STDPConfig:
     """The spiking clustering layer. Times are in ms.
 
     Args:
-        engine: which implementation presents the samples.
+        engine: which implementation presents the samples; ``auto`` takes the fastest.
+        arithmetic: ``fixed`` has integer membranes and int8 synapses with an int32 master, as
+            chips have, and the same results from every engine; ``float`` is there to compare
+            (``reference`` engine only).
+        encoding: how features become rates. ``direct`` takes them as they are, ``centred`` their
+            direction from the mean, ``population`` the tuning curves of 512 units, by which what
+            counts is distance. ``auto`` is ``direct`` for the whitened unit vectors of Deep-STDP;
+            for other data it is ``population`` below 128 features, else ``centred``.
         n_timesteps: steps for which each sample is presented (T).
         dt: length of a step; rates are per step, time constants per ms.
         gain: factor from features to spike probabilities; ``auto`` aims at ``input_spikes``.
@@ -49,7 +60,9 @@ class STDPConfig:
         persistent: keep the synapses from epoch to epoch.
     """
 
-    engine: Literal["reference"] = "reference"
+    engine: EngineName = "auto"
+    arithmetic: Literal["fixed", "float"] = "fixed"
+    encoding: Literal["auto", "direct", "centred", "population"] = "auto"
     n_timesteps: int = 25
     dt: float = 1.0
     gain: float | Auto = "auto"
@@ -79,9 +92,18 @@ class STDPConfig:
     persistent: bool = True
 
     def __post_init__(self) -> None:
-        require_finite(self, "clustering.stdp.")
+        require_types(self, "clustering.stdp.")
         for name in ("n_timesteps", "batch_size", "n_passes"):
             require(getattr(self, name) >= 1, f"clustering.stdp.{name} must be at least 1")
+        most = MOST_STEPS_IN_BATCH // self.n_timesteps
+        require(
+            self.batch_size <= most,
+            f"clustering.stdp.batch_size must be at most {most} with {self.n_timesteps} time steps",
+        )
+        require(
+            self.arithmetic == "fixed" or self.engine in ("auto", "reference"),
+            f"clustering.stdp.engine {self.engine} has fixed-point arithmetic only",
+        )
         positive = (
             "dt",
             "tau_mem",
@@ -106,3 +128,8 @@ class STDPConfig:
             "inhibition_strength",
         ):
             require(getattr(self, name) >= 0, f"clustering.stdp.{name} must not be negative")
+
+    @property
+    def fixed_point(self) -> bool:
+        """Whether the arithmetic is a chip's."""
+        return self.arithmetic == "fixed"

@@ -1,24 +1,30 @@
 """On/off rate coding: features become spike trains of 2P input channels.
 
 A feature f drives two channels, r_on = clip(gain f, 0, 1) and r_off = clip(-gain f, 0, 1). One of
-the two is always zero, so both are kept as one signed integer, in 1/65536 of a spike per step:
-the sign says which channel, and the channel spikes in a step when a 16-bit draw lies below it.
+the two is always silent, so both are kept as one signed integer, in 1/65536 of a spike per step,
+and as one word of spikes for each 32 steps: the sign says which of the two channels it belongs to.
+
+This module defines every bit; an engine may compute the words in any way that gives the same.
 """
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int32, Int64
+from jaxtyping import Bool, Float, Int32, Int64, Shaped
 from torch import Tensor
 
-from deepstdp.keyed_random import Stream, key_words, philox
+from deepstdp.keyed_random import MASK, Stream, key_words, philox
 
 FULL_RATE = 65536
 """The quantised rate of a channel that spikes in every step."""
 
-_MASK = 0xFFFFFFFF
-_DRAWS_PER_CALL = 8
-"""One Philox call gives 128 bits: the 16-bit draws of a channel in 8 consecutive steps."""
+RATE_BITS = 16
+WORD_STEPS = 32
+"""Steps whose spikes share a word."""
+
+MAX_CHANNELS = 1 << 20
+MAX_TIMESTEPS = WORD_STEPS << 8
+"""Beyond these, two draws of a sample would share a counter."""
 
 
 def automatic_gain(features: Float[Tensor, "n p"], input_spikes: float) -> float:
@@ -45,73 +51,108 @@ def on_off(signed: Int32[Tensor, "n p"]) -> Float[Tensor, "n 2*p"]:
 
 @dataclass(frozen=True)
 class SpikeKeys:
-    """What identifies the spikes of each sample of a batch.
+    """Two random 32-bit words for each sample: what its spikes are a function of.
 
     Attributes:
-        seed: the clusterer's seed.
-        stream: learning or labelling.
-        low, high: (B,) two words for each sample.
+        low, high: (B,) each.
     """
 
-    seed: int
-    stream: Stream
     low: Int64[Tensor, "b"]
     high: Int64[Tensor, "b"]
 
+    @classmethod
+    def of(
+        cls, seed: int, stream: Stream, low: Int64[Tensor, "b"], high: Int64[Tensor, "b"] | int
+    ) -> "SpikeKeys":
+        """Keys of samples that are identified by two words each."""
+        zero = torch.zeros_like(low)
+        first, second, *_ = philox((low, zero + high, zero, zero), key_words(seed, stream))
+        return cls(first, second)
+
     def __getitem__(self, rows: slice) -> "SpikeKeys":
-        return SpikeKeys(self.seed, self.stream, self.low[rows], self.high[rows])
+        return SpikeKeys(self.low[rows], self.high[rows])
 
 
 def learning_keys(seed: int, n_pass: int, ids: Int64[Tensor, "b"]) -> SpikeKeys:
     """Keys for learning: new spikes for each sample in each pass."""
-    high = torch.full_like(ids, n_pass & _MASK)
-    return SpikeKeys(seed, Stream.LEARNING_SPIKES, ids & _MASK, high)
+    return SpikeKeys.of(seed, Stream.LEARNING_SPIKES, ids & MASK, n_pass & MASK)
 
 
-def label_keys(seed: int, n_samples: int, device: torch.device) -> SpikeKeys:
-    """Keys for labelling the samples that are learnt from: the same in every epoch.
+def label_keys(seed: int, ids: Int64[Tensor, "b"]) -> SpikeKeys:
+    """Keys for labelling samples that are known by their number: the same in every epoch.
 
     A label changes because the features or the synapses have, not because the noise has.
     """
-    ids = torch.arange(n_samples, device=device)
-    return SpikeKeys(seed, Stream.LABEL_SPIKES, ids & _MASK, torch.zeros_like(ids))
+    return SpikeKeys.of(seed, Stream.LABEL_SPIKES, ids & MASK, 0)
 
 
 def predict_keys(seed: int, signed: Int32[Tensor, "n p"]) -> SpikeKeys:
     """Keys for new samples: a hash of each one's own rates, so that equal inputs get equal labels.
 
     The hash is multilinear, sum_i (q_i + 65537) m_i modulo 2**64, with odd multipliers m_i drawn
-    by Philox; its two halves key the spikes.
+    by Philox; its two halves identify the sample.
     """
     columns = torch.arange(signed.shape[1], device=signed.device)
     zero = torch.zeros_like(columns)
     low, high, *_ = philox((columns, zero, zero, zero), key_words(0, Stream.PREDICT_SPIKES))
     multipliers = ((high << 32) | low) | 1
     digest = ((signed.to(torch.int64) + FULL_RATE + 1) * multipliers).sum(dim=1)
-    return SpikeKeys(seed, Stream.PREDICT_SPIKES, digest & _MASK, (digest >> 32) & _MASK)
+    return SpikeKeys.of(seed, Stream.PREDICT_SPIKES, digest & MASK, (digest >> 32) & MASK)
 
 
-def spike_trains(
-    signed: Int32[Tensor, "b p"], keys: SpikeKeys, n_timesteps: int
-) -> Bool[Tensor, "b t 2*p"]:
-    """Bernoulli spikes of the on and off channels in T steps.
+def mix(x: Int64[Tensor, "..."], key: Int64[Tensor, "..."]) -> Int64[Tensor, "..."]:
+    """A 32-bit hash of ``x``: three multiplications and shifts, a key word added between them.
 
-    s_i(t) = 1 where u_i(t) < q_i, with u a 16-bit draw of (keys, channel i, step t).
+    Constants of Wellons' ``triple32``, whose avalanche is nearly that of a random function. Keys
+    need none: they come from Philox.
     """
-    draws = _draws(signed.shape[1], keys, n_timesteps)
-    rates = signed[:, None, :]
-    return torch.cat([draws < rates, draws < -rates], dim=2)
+    x = x ^ (x >> 17)
+    x = (x * 0xED5AD4BB) & MASK
+    x = x ^ (x >> 11)
+    x = (x + key) & MASK
+    x = (x * 0xAC4C1B51) & MASK
+    x = x ^ (x >> 15)
+    x = (x * 0x31848BAB) & MASK
+    return x ^ (x >> 14)
 
 
-def _draws(n_channels: int, keys: SpikeKeys, n_timesteps: int) -> Int32[Tensor, "b t {n_channels}"]:
-    device = keys.low.device
-    n_calls = (n_timesteps + _DRAWS_PER_CALL - 1) // _DRAWS_PER_CALL
-    calls = torch.arange(n_calls, device=device)[None, :, None]
-    channels = torch.arange(n_channels, device=device)[None, None, :]
-    words = philox(
-        (channels, calls, keys.low[:, None, None], keys.high[:, None, None]),
-        key_words(keys.seed, keys.stream),
-    )
-    halves = [half for word in words for half in (word & 0xFFFF, word >> 16)]
-    draws = torch.stack([half.to(torch.int32) for half in halves], dim=2)
-    return draws.flatten(1, 2)[:, :n_timesteps]
+def spike_words(
+    signed: Int32[Tensor, "b p"], keys: SpikeKeys, n_timesteps: int
+) -> Int64[Tensor, "b p w"]:
+    """Bernoulli spikes, 32 steps a word: bit t is set where the channel spikes in step t.
+
+    A channel spikes where a 16-bit draw u lies below its rate q. Bit k of the draws of 32 steps
+    is the complement of one hash r_k, so that all are compared at once, from the lowest bit up:
+    m <- r_k | m where q has bit k, else m <- r_k & m.
+    """
+    rate = signed.abs().to(torch.int64)
+    channels = torch.arange(signed.shape[1], device=signed.device)
+    low, high = keys.low[:, None], keys.high[:, None]
+    words = []
+    for block, start in enumerate(range(0, n_timesteps, WORD_STEPS)):
+        m = torch.zeros_like(rate)
+        for k in range(RATE_BITS):
+            counter = channels + ((block * RATE_BITS + k) << 20)
+            r = mix((low + counter) & MASK, high)
+            m = torch.where((rate >> k) & 1 == 1, r | m, r & m)
+        m = torch.where(rate >= FULL_RATE, MASK, m)
+        n_steps = min(WORD_STEPS, n_timesteps - start)
+        words.append(m & ((1 << n_steps) - 1))
+    return torch.stack(words, dim=2)
+
+
+def unpack(words: Int64[Tensor, "b p w"], n_timesteps: int) -> Bool[Tensor, "b t p"]:
+    """One entry a step."""
+    steps = torch.arange(n_timesteps, device=words.device)
+    bits = (words[:, :, steps // WORD_STEPS] >> (steps % WORD_STEPS)) & 1
+    return bits.bool().transpose(1, 2)
+
+
+def pack(spikes: Shaped[Tensor, "b t i"]) -> Int64[Tensor, "b i w"]:
+    """Spikes (anything but zero) to words of 32 steps."""
+    n, n_timesteps, n_channels = spikes.shape
+    n_words = (n_timesteps + WORD_STEPS - 1) // WORD_STEPS
+    words = torch.zeros(n, n_channels, n_words, dtype=torch.int64, device=spikes.device)
+    for t in range(n_timesteps):
+        words[:, :, t // WORD_STEPS] |= (spikes[:, t] != 0).to(torch.int64) << (t % WORD_STEPS)
+    return words

@@ -1,16 +1,18 @@
 """The spiking clustering layer: K neurons, their synapses and thresholds."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 from deepstdp.config import STDPConfig
-from deepstdp.spiking import plasticity
-from deepstdp.spiking.encoding import SpikeKeys
-from deepstdp.spiking.engines import Engine, Response
+from deepstdp.spiking import neurons, plasticity
+from deepstdp.spiking.engines import Circuit, Engine, Response
 from deepstdp.spiking.homeostasis import adapt
+from deepstdp.spiking.inputs import Input
+from deepstdp.spiking.neurons import first_of_largest
 
 _SMALLEST_THRESHOLD = 0.01
 
@@ -20,8 +22,9 @@ class LayerState:
     """What the layer has learnt, and the scales it took from the data when it was made.
 
     Attributes:
-        synapses: (K, 2P), rows of unit L2 norm.
+        synapses: (K, I) of unit L2 norm, in double precision (see ``plasticity``).
         theta: (K,) adaptive thresholds.
+        n_active: most channels that can spike in one step: one of each on/off pair.
         gain: from features to rates.
         v_threshold: firing threshold without theta.
         trace_scale: one over the mean length of a sample's rate vector.
@@ -30,10 +33,16 @@ class LayerState:
 
     synapses: Float[Tensor, "k i"]
     theta: Float[Tensor, "k"]
+    n_active: int
     gain: float
     v_threshold: float
     trace_scale: float
     mean_trace: float
+
+    def to(self, device: torch.device) -> "LayerState":
+        """The same on ``device``."""
+        scales = (self.n_active, self.gain, self.v_threshold, self.trace_scale, self.mean_trace)
+        return LayerState(self.synapses.to(device), self.theta.to(device), *scales)
 
     def thresholds(self) -> Float[Tensor, "k"]:
         """Firing thresholds, theta included; above zero, so that nothing fires without input."""
@@ -61,6 +70,7 @@ class Labels:
 def initial_state(
     rates: Float[Tensor, "n i"],
     seeds: Float[Tensor, "k i"],
+    n_active: int,
     gain: float,
     generator: torch.Generator,
     config: STDPConfig,
@@ -71,85 +81,124 @@ def initial_state(
     drive per step, max_j sum_i w_ji r_i.
 
     Args:
-        rates: on/off rates of the data.
+        rates: rates of (some of) the data, on the CPU.
         seeds: rates that the neurons start from.
+        n_active: most channels that can spike in one step.
         gain: the gain that made the rates.
-        generator: of the noise, on the CPU.
+        generator: of the noise.
         config: noise and threshold.
     """
-    noise = torch.randn(seeds.shape, generator=generator).to(seeds.device)
-    synapses = plasticity.normalise(plasticity.normalise(seeds) + config.initial_noise * noise)
+    noise = torch.randn(seeds.shape, generator=generator, dtype=torch.float64)
+    directions = torch.nn.functional.normalize(seeds.double(), dim=1)
+    synapses = plasticity.normalise(directions + config.initial_noise * noise, config.fixed_point)
     if config.v_threshold == "auto":
-        best = torch.cat([(part @ synapses.T).amax(dim=1) for part in rates.split(8192)])
-        v_threshold = max(config.threshold_drives * best.mean().item(), 1e-6)
+        single = synapses.to(rates.dtype)
+        best = torch.cat([(part @ single.T).amax(dim=1) for part in rates.split(8192)])
+        v_threshold = max(config.threshold_drives * best.double().mean().item(), 1e-6)
     else:
         v_threshold = config.v_threshold
-    length = rates.norm(dim=1).mean().item()
+    length = rates.norm(dim=1).double().mean().item()
     return LayerState(
         synapses=synapses,
-        theta=torch.zeros(len(seeds), device=seeds.device),
+        theta=torch.zeros(len(seeds), dtype=torch.float64),
+        n_active=n_active,
         gain=gain,
         v_threshold=v_threshold,
         trace_scale=1 / length if length > 0 else 1.0,
-        mean_trace=rates.mean().item(),
+        mean_trace=rates.double().mean().item(),
+    )
+
+
+def circuit(
+    state: LayerState, n_timesteps: int, config: STDPConfig, with_theta: bool = True
+) -> Circuit:
+    """The layer as an engine simulates it, synapses and thresholds in the same units."""
+    fixed = config.fixed_point
+    dtype = torch.int32 if fixed else torch.float32
+    if fixed:
+        scale, synapses = plasticity.quantise(state.synapses, state.n_active)
+    else:
+        scale, synapses = torch.ones((), device=state.theta.device), state.synapses.to(dtype)
+
+    def in_units(potential: Float[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        scaled = potential * scale
+        return scaled.round().clamp(min=1, max=2**30).to(dtype) if fixed else scaled.to(dtype)
+
+    threshold = state.thresholds()
+    if not with_theta:
+        threshold = torch.full_like(threshold, state.v_threshold)
+    leak = neurons.decay(config.dt, config.tau_mem)
+    inhibition = None
+    if config.inhibition == "graded":
+        amount = torch.full_like(state.theta[0], config.inhibition_strength * state.v_threshold)
+        inhibition = in_units(amount)
+
+    def kernel(tau: float) -> Shaped[Tensor, "t"]:
+        return plasticity.trace_kernel(config.dt, tau, n_timesteps, fixed).to(threshold.device)
+
+    return Circuit(
+        synapses=synapses,
+        threshold=in_units(threshold),
+        leak=round(leak * 2**neurons.LEAK_BITS) if fixed else leak,
+        inhibition=inhibition,
+        pre_trace=kernel(config.tau_pre),
+        post_trace=kernel(config.tau_post) if config.rule == "pair" else None,
     )
 
 
 def learn_batch(
-    state: LayerState,
-    signed_rates: Int32[Tensor, "b p"],
-    keys: SpikeKeys,
-    engine: Engine,
-    config: STDPConfig,
+    state: LayerState, inputs: Input, n_timesteps: int, engine: Engine, config: STDPConfig
 ) -> Response:
     """Present a batch and change the state's synapses and thresholds."""
-    threshold = state.thresholds()
-    response = engine.present(
-        signed_rates, keys, state.synapses, threshold, state.v_threshold, config, collect=True
-    )
-    assert response.sums is not None
+    response = engine.present(inputs, circuit(state, n_timesteps, config), collect=True)
     state.synapses = plasticity.learn(
-        state.synapses, response.sums, state.mean_trace, state.trace_scale, config
+        state.synapses,
+        _in_spikes_per_step(response, config),
+        state.mean_trace,
+        state.trace_scale,
+        len(inputs) * n_timesteps,
+        config,
     )
-    n_wins = torch.bincount(winners(response), minlength=len(state.theta)).to(torch.float32)
-    state.theta = adapt(
-        state.theta, n_wins, response.sums.n_spikes, len(signed_rates), state.v_threshold, config
-    )
+    n_wins = torch.bincount(winners(response), minlength=len(state.theta)).double()
+    n_spikes = response.counts.sum(dim=0).double()
+    state.theta = adapt(state.theta, n_wins, n_spikes, len(inputs), state.v_threshold, config)
     return response
 
 
-def label(
+def _in_spikes_per_step(response: Response, config: STDPConfig) -> plasticity.SpikeSums:
+    sums = response.sums
+    assert sums is not None
+    one = plasticity.TRACE_ONE if config.fixed_point else 1
+    post_at_pre = None if sums.post_at_pre is None else sums.post_at_pre.double() / one
+    return plasticity.SpikeSums(sums.n_spikes, sums.pre_at_post.double() / one, post_at_pre)
+
+
+def respond(
     state: LayerState,
-    signed_rates: Int32[Tensor, "n p"],
-    keys: SpikeKeys,
+    batches: Iterable[Input],
+    n_timesteps: int,
     engine: Engine,
     config: STDPConfig,
-) -> Labels:
-    """Label samples with learning off; the batch size has no effect on the labels."""
-    threshold = state.thresholds()
-    if not config.theta_in_labels:
-        threshold = torch.full_like(threshold, state.v_threshold)
+) -> Iterator[Response]:
+    """How the layer answers batch after batch, with learning off."""
+    neurons_at_rest = circuit(state, n_timesteps, config, with_theta=config.theta_in_labels)
+    for inputs in batches:
+        yield engine.present(inputs, neurons_at_rest, collect=False)
+
+
+def label(responses: Iterable[Response]) -> Labels:
+    """Label samples from responses; the split into batches has no effect."""
     labels, n_silent, n_input_spikes, n_output_spikes = [], 0, 0, 0
-    for start in range(0, len(signed_rates), config.batch_size):
-        rows = slice(start, start + config.batch_size)
-        response = engine.present(
-            signed_rates[rows],
-            keys[rows],
-            state.synapses,
-            threshold,
-            state.v_threshold,
-            config,
-            collect=False,
-        )
+    for response in responses:
         labels.append(winners(response))
         spikes = response.counts.sum(dim=1)
         n_silent += int((spikes == 0).sum())
         n_output_spikes += int(spikes.sum())
-        n_input_spikes += response.n_input_spikes
+        n_input_spikes += int(response.n_input_spikes)
     return Labels(torch.cat(labels), n_silent, n_input_spikes, n_output_spikes)
 
 
 def winners(response: Response) -> Int64[Tensor, "b"]:
     """The neuron with most spikes; ties, and samples without a spike, go to the highest margin."""
     most = response.counts == response.counts.amax(dim=1, keepdim=True)
-    return response.margin.masked_fill(~most, -torch.inf).argmax(dim=1)
+    return first_of_largest(torch.where(most, response.margin, response.margin.amin() - 1))

@@ -1,29 +1,36 @@
-"""STDP: traces, and the three rules that turn a batch's spikes into a change of synapses.
+"""STDP: the three rules that turn a batch's spikes into a change of synapses.
 
 B samples see the same synapses. What a rule needs of their spikes are three sums over samples and
-steps, so that a batch (or several workers' batches) is learnt from at once:
+steps (``engines.base.Sums``), so that a batch, or several workers' batches, is learnt from at
+once. Traces are low-pass filtered spikes, in spikes per step: x <- lambda x + (1 - lambda) s.
 
-    n_j  = number of spikes of neuron j
-    S_ji = sum of the presynaptic trace x_i at the spikes of j
-    D_ji = sum of the postsynaptic trace y_j at the spikes of input i, not counting spikes of j
-           in the same step: those the input has caused
-
-Synapses stay non-negative and each neuron's have unit L2 norm, hence 0 <= w <= 1.
+Synapses stay non-negative and each neuron's have unit L2 norm, hence 0 <= w <= 1. In fixed-point
+arithmetic they are whole numbers of 2**-24, as an int32 holds them. Every operation of the
+``centroid`` rule is then exact, or correctly rounded entry by entry: whatever device or engine
+made the sums, equal sums give equal synapses.
 """
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
-from torch.nn import functional
 
 from deepstdp.config import STDPConfig
+from deepstdp.spiking.neurons import decay
+
+GRID = 2.0**24
+"""Steps of a fixed-point synapse in one: squares and their sums are exact in double precision."""
+
+TRACE_ONE = 1 << 12
+"""A fixed-point trace of one spike per step."""
 
 
 @dataclass(frozen=True)
 class SpikeSums:
-    """The sums a batch leaves behind; those of two batches add.
+    """The sums of a batch, with traces in spikes per step.
 
     Attributes:
         n_spikes: (K,) n_j.
@@ -31,31 +38,42 @@ class SpikeSums:
         post_at_pre: (K, I) D_ji, or None where the rule does not need it.
     """
 
-    n_spikes: Float[Tensor, "k"]
+    n_spikes: Int64[Tensor, "k"]
     pre_at_post: Float[Tensor, "k i"]
     post_at_pre: Float[Tensor, "k i"] | None
 
 
-def trace(spikes: Float[Tensor, "b t i"], keep: float) -> Float[Tensor, "b t i"]:
-    """Low-pass filtered spikes, in spikes per step: x <- lambda x + (1 - lambda) s, from x = 0.
+def trace_kernel(dt: float, tau: float, n_timesteps: int, fixed: bool) -> Shaped[Tensor, "t"]:
+    """What a spike leaves in its trace d steps later: (1 - lambda) lambda^d, lambda = e^(-dt/tau).
 
-    The trace in a step includes that step's spikes.
+    In fixed point, in 1/4096 of a spike per step.
     """
-    x = torch.empty_like(spikes)
-    previous = torch.zeros_like(spikes[:, 0])
-    for t in range(spikes.shape[1]):
-        previous = keep * previous + (1 - keep) * spikes[:, t]
-        x[:, t] = previous
-    return x
+    keep = decay(dt, tau)
+    kernel = [(1 - keep) * keep**d for d in range(n_timesteps)]
+    if fixed:
+        return torch.tensor([round(TRACE_ONE * x) for x in kernel], dtype=torch.int32)
+    return torch.tensor(kernel, dtype=torch.float32)
 
 
-def normalise(synapses: Float[Tensor, "k i"]) -> Float[Tensor, "k i"]:
-    """Scale each neuron's synapses to unit L2 norm, after clipping at zero."""
-    return functional.normalize(synapses.clamp(min=0), dim=1)
+def normalise(synapses: Float[Tensor, "k i"], fixed: bool) -> Float[Tensor, "k i"]:
+    """Scale each neuron's synapses to unit L2 norm, after clipping at zero.
+
+    A neuron without any positive synapse is left with none.
+    """
+    clipped = synapses.clamp(min=0)
+    if fixed:
+        clipped = _on_grid(clipped)
+    norm = clipped.square().sum(dim=1, keepdim=True).sqrt()
+    scaled = clipped / torch.where(norm > 0, norm, 1.0)
+    return _on_grid(scaled) if fixed else scaled
+
+
+def _on_grid(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    return (x * GRID).round() / GRID
 
 
 def centroid_step(
-    w: Float[Tensor, "k i"], sums: SpikeSums, eta: float, scale: float
+    w: Float[Tensor, "k i"], sums: SpikeSums, eta: float, scale: float, most_spikes: int
 ) -> Float[Tensor, "k i"]:
     """w_j += eta_j (c x_mean_j - w_j), with eta_j = 1 - (1 - eta)^n_j.
 
@@ -68,16 +86,23 @@ def centroid_step(
         sums: of the batch.
         eta: learning rate of one spike.
         scale: c, which brings traces to the length of the synapses.
+        most_spikes: no n_j is larger.
     """
     n = sums.n_spikes[:, None]
     mean_trace = scale * sums.pre_at_post / n.clamp(min=1)
-    eta_j = 1 - (1 - eta) ** n
+    eta_j = _composed_rates(eta, most_spikes, w.device)[n]
     return w + eta_j * (mean_trace - w)
 
 
-def pair_step(
-    w: Float[Tensor, "k i"], sums: SpikeSums, eta: float, scale: float, depression: float
-) -> Float[Tensor, "k i"]:
+@lru_cache(maxsize=8)
+def _composed_rates(eta: float, most_spikes: int, device: torch.device) -> Float[Tensor, "n"]:
+    """1 - (1 - eta)^n for n = 0, 1, ...: made on the CPU, so that all devices have the same."""
+    log_kept = math.log1p(-eta) if eta < 1 else -math.inf
+    rates = [0.0, *(-math.expm1(n * log_kept) for n in range(1, most_spikes + 1))]
+    return torch.tensor(rates, dtype=torch.float64).to(device)
+
+
+def pair_step(sums: SpikeSums, eta: float, scale: float, depression: float) -> Float[Tensor, "k i"]:
     """dw_ji = eta c (S_ji - a D_ji): pair-based additive STDP (Bi and Poo 1998; Song et al. 2000).
 
     A postsynaptic spike adds the presynaptic trace, a presynaptic spike takes off ``depression``
@@ -99,7 +124,7 @@ def weight_dependent_step(
     """
     mu = config.mu
     if config.weight_dependence == "power":
-        up, down = (1 - w) ** mu, w.clamp(min=0) ** mu
+        up, down = (1 - w).clamp(min=0) ** mu, w.clamp(min=0) ** mu
     else:
         up, down = torch.exp(-mu * w), torch.exp(-mu * (1 - w))
     n = sums.n_spikes[:, None]
@@ -107,7 +132,12 @@ def weight_dependent_step(
 
 
 def learn(
-    w: Float[Tensor, "k i"], sums: SpikeSums, mean_trace: float, scale: float, config: STDPConfig
+    w: Float[Tensor, "k i"],
+    sums: SpikeSums,
+    mean_trace: float,
+    scale: float,
+    most_spikes: int,
+    config: STDPConfig,
 ) -> Float[Tensor, "k i"]:
     """New synapses after a batch; neurons that did not fire keep theirs.
 
@@ -119,18 +149,37 @@ def learn(
         sums: of the batch.
         mean_trace: mean over channels of the input trace, the unit of ``config.x_target``.
         scale: brings traces to the length of the synapses.
+        most_spikes: no neuron fired more often.
         config: which rule, and its parameters.
     """
     if config.rule == "centroid":
-        learnt = centroid_step(w, sums, config.eta, scale)
+        learnt = centroid_step(w, sums, config.eta, scale, most_spikes)
     else:
         if config.rule == "pair":
-            step = pair_step(w, sums, config.eta, scale, config.depression)
+            step = pair_step(sums, config.eta, scale, config.depression)
         else:
             x_target = config.x_target * mean_trace
             step = weight_dependent_step(w, sums, x_target, scale, config)
         length = step.norm(dim=1, keepdim=True)
         learnt = w + step * (config.max_step / length.clamp(min=config.max_step))
-    learnt = normalise(learnt)
-    changed = (sums.n_spikes > 0) & (learnt.norm(dim=1) > 0)
+    learnt = normalise(learnt, config.fixed_point)
+    changed = (sums.n_spikes > 0) & (learnt.amax(dim=1) > 0)
     return torch.where(changed[:, None], learnt, w)
+
+
+def quantise(
+    w: Float[Tensor, "k i"], n_active: int
+) -> tuple[Float[Tensor, ""], Shaped[Tensor, "k i"]]:
+    """The int8 copy that currents are made of: round(w 2^e), and its scale 2^e.
+
+    The exponent is the largest that keeps the largest synapse within int8, and every current
+    within int16: sum_i w_i s_i <= ||w|| sqrt(n_active).
+
+    Args:
+        w: synapses of unit norm.
+        n_active: channels that can spike in one step.
+    """
+    _, exponent = torch.frexp(w.max())
+    current_bits = 14 - math.ceil(math.log2(n_active) / 2)
+    scale = torch.ldexp(torch.ones_like(w[0, 0]), (7 - exponent).clamp(max=current_bits))
+    return scale, (w * scale).round().clamp(max=127).to(torch.int8)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 
-from deepstdp.clustering.stdp import STDPClustering
+from deepstdp.clustering.stdp import STDPPseudoLabels
 from deepstdp.config import ReductionConfig, STDPConfig
 from deepstdp.features import Reducer
 from deepstdp.features.reduction import procrustes_rotation, whitening
@@ -80,7 +80,7 @@ def test_rotated_and_flipped_basis_gives_the_same_labels_only_if_aligned():
 
     def share_kept(align: bool) -> float:
         reducer = Reducer(ReductionConfig(n_components=20, align=align))
-        clusterer = STDPClustering(10, 0, STDPConfig(eta=1e-6))
+        clusterer = STDPPseudoLabels(10, 0, STDPConfig(eta=1e-6))
         reduced = reducer.fit_transform(x)
         before = clusterer.fit_predict(reduced).labels
         after = clusterer.fit_predict(reducer.fit_transform(turned)).labels

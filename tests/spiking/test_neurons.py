@@ -5,7 +5,9 @@ import torch
 
 from deepstdp.spiking.neurons import (
     NOBODY,
+    V_MAX,
     decay,
+    first_of_largest,
     graded_inhibition,
     hard_inhibition,
     integrate,
@@ -41,5 +43,20 @@ def test_hard_inhibition_resets_all_neurons_of_the_samples_that_fired():
 
 def test_graded_inhibition_lowers_the_losers():
     v = torch.tensor([[1.0, 2.0, 0.3], [1.0, 2.0, 0.3]])
-    result = graded_inhibition(v, torch.tensor([1, NOBODY]), 0.5)
+    result = graded_inhibition(v, torch.tensor([1, NOBODY]), torch.tensor(0.5))
     assert torch.allclose(result, torch.tensor([[0.5, 0, 0], [1.0, 2.0, 0.3]]))
+
+
+def test_fixed_point_lif_trace_by_hand():
+    # leak 512/1024, I = 7: 7, floor(3.5) + 7 = 10, 5 + 7 = 12, 6 + 7 = 13, floor(6.5) + 7 = 13
+    v, trace = torch.zeros(1, 1, dtype=torch.int32), []
+    for _ in range(5):
+        v = integrate(v, torch.full((1, 1), 7, dtype=torch.int32), 512)
+        trace.append(v.item())
+    assert trace == [7, 10, 12, 13, 13]
+    assert integrate(torch.full((1, 1), V_MAX, dtype=torch.int32), v, 1024).item() == V_MAX
+
+
+def test_of_equals_the_first():
+    x = torch.tensor([[1, 5, 5], [2, 2, 2], [0, 1, 7]])
+    assert first_of_largest(x).tolist() == [1, 0, 2]

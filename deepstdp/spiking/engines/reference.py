@@ -1,84 +1,75 @@
 """The readable engine, which specifies what the others must do: torch operations, any device."""
 
 import torch
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from deepstdp.config import STDPConfig
 from deepstdp.spiking import neurons
-from deepstdp.spiking.encoding import SpikeKeys, spike_trains
-from deepstdp.spiking.engines.base import Response
-from deepstdp.spiking.plasticity import SpikeSums, trace
+from deepstdp.spiking.engines.base import Circuit, Response, Sums
+from deepstdp.spiking.inputs import Input
 
 
 class ReferenceEngine:
     """Spikes of all steps at once, their currents as one product, then the competition in time."""
 
-    def present(
-        self,
-        signed_rates: Int32[Tensor, "b p"],
-        keys: SpikeKeys,
-        synapses: Float[Tensor, "k i"],
-        threshold: Float[Tensor, "k"],
-        v_threshold: float,
-        config: STDPConfig,
-        collect: bool,
-    ) -> Response:
+    def present(self, inputs: Input, circuit: Circuit, collect: bool) -> Response:
         """See ``Engine.present``."""
-        spikes = spike_trains(signed_rates, keys, config.n_timesteps)
-        trains = spikes.to(torch.float32)
-        currents = trains @ synapses.T
-        winners, v = compete(currents, threshold, v_threshold, config)
-        k = len(synapses)
+        trains = inputs.trains(circuit.n_timesteps)
+        # Whole numbers below 2**24: a product of floats is exact.
+        currents = trains.to(torch.float32) @ circuit.synapses.to(torch.float32).T
+        winners, v = compete(currents.to(circuit.threshold.dtype), circuit)
+        k = len(circuit.threshold)
         # Column K takes the steps in which nobody fired.
         slots = torch.where(winners == neurons.NOBODY, k, winners)
-        one_hot = functional.one_hot(slots, k + 1)[..., :k]
+        fired = functional.one_hot(slots, k + 1)[..., :k]
         return Response(
-            counts=one_hot.sum(dim=1).to(torch.int32),
-            margin=v - threshold,
-            n_input_spikes=int(spikes.sum()),
-            sums=collect_sums(trains, one_hot.to(torch.float32), config) if collect else None,
+            counts=fired.sum(dim=1).to(torch.int32),
+            margin=v - circuit.threshold,
+            n_input_spikes=trains.sum(),
+            sums=collect_sums(trains.double(), fired.double(), circuit) if collect else None,
         )
 
 
 def compete(
-    currents: Float[Tensor, "b t k"],
-    threshold: Float[Tensor, "k"],
-    v_threshold: float,
-    config: STDPConfig,
-) -> tuple[Int64[Tensor, "b t"], Float[Tensor, "b k"]]:
+    currents: Shaped[Tensor, "b t k"], circuit: Circuit
+) -> tuple[Int64[Tensor, "b t"], Shaped[Tensor, "b k"]]:
     """Integrate and inhibit step by step.
 
     Returns:
         The winner of each step (-1 where nobody fired), and the last membrane potentials.
     """
     n_samples, n_timesteps, k = currents.shape
-    leak = neurons.decay(config.dt, config.tau_mem)
     v = currents.new_zeros(n_samples, k)
     winners = torch.empty(n_samples, n_timesteps, dtype=torch.int64, device=currents.device)
     for t in range(n_timesteps):
-        v = neurons.integrate(v, currents[:, t], leak)
-        winner = neurons.winner_take_all(v, threshold)
-        if config.inhibition == "hard":
+        v = neurons.integrate(v, currents[:, t], circuit.leak)
+        winner = neurons.winner_take_all(v, circuit.threshold)
+        if circuit.inhibition is None:
             v = neurons.hard_inhibition(v, winner)
         else:
-            v = neurons.graded_inhibition(v, winner, config.inhibition_strength * v_threshold)
+            v = neurons.graded_inhibition(v, winner, circuit.inhibition)
         winners[:, t] = winner
     return winners, v
 
 
+def trace(spikes: Float[Tensor, "b t i"], kernel: Shaped[Tensor, "t"]) -> Float[Tensor, "b t i"]:
+    """x(t) = sum_d kernel(d) s(t - d): filtered spikes, those of the same step included."""
+    steps = torch.arange(len(kernel), device=spikes.device)
+    lags = steps[:, None] - steps[None, :]
+    filter_ = torch.where(lags >= 0, kernel.to(spikes.dtype)[lags.clamp(min=0)], 0.0)
+    return torch.einsum("ts,bsi->bti", filter_, spikes)
+
+
 def collect_sums(
-    trains: Float[Tensor, "b t i"], fired: Float[Tensor, "b t k"], config: STDPConfig
-) -> SpikeSums:
-    """The sums over samples and steps that plasticity needs, as matrix products."""
-    post = fired.flatten(0, 1).T
-    x = trace(trains, neurons.decay(config.dt, config.tau_pre))
-    pre_at_post = post @ x.flatten(0, 1)
+    trains: Float[Tensor, "b t i"], fired: Float[Tensor, "b t k"], circuit: Circuit
+) -> Sums:
+    """The sums over samples and steps that plasticity needs, as products of matrices."""
+    pre_at_post = fired.flatten(0, 1).T @ trace(trains, circuit.pre_trace).flatten(0, 1)
     post_at_pre = None
-    if config.rule == "pair":
-        y = trace(fired, neurons.decay(config.dt, config.tau_post))
+    if circuit.post_trace is not None:
+        y = trace(fired, circuit.post_trace)
         # An input and the spike that it causes fall into one step: y counts from the next step.
         y_before = functional.pad(y[:, :-1], (0, 0, 1, 0))
         post_at_pre = y_before.flatten(0, 1).T @ trains.flatten(0, 1)
-    return SpikeSums(post.sum(dim=1), pre_at_post, post_at_pre)
+    return Sums(fired.sum(dim=(0, 1)).to(torch.int64), pre_at_post, post_at_pre)

@@ -1,0 +1,179 @@
+"""The spiking layer at work on samples: it starts from them, learns them and answers them."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deepstdp.clustering.lloyd import seed_indices
+from deepstdp.clustering.stdp.samples import Samples
+from deepstdp.config import STDPConfig
+from deepstdp.errors import UserError
+from deepstdp.files import Tensors
+from deepstdp.keyed_random import Stream, numpy_generator, torch_generator
+from deepstdp.progress import SILENT, Progress
+from deepstdp.spiking import encoding
+from deepstdp.spiking.encoding import SpikeKeys
+from deepstdp.spiking.engines import Engine, Response, make_engine
+from deepstdp.spiking.inputs import Input
+from deepstdp.spiking.layer import LayerState, initial_state, learn_batch, respond
+from deepstdp.spiking.receptors import Receptors, fit_receptors, kind_for
+
+_START, _ORDER, _SUBSET = 0, 1, 2
+_SUBSET_SIZE, _SUBSET_PER_CLUSTER = 20_000, 4
+"""How many samples set the scales and offer themselves as seeds."""
+
+
+class SpikingLayer:
+    """Receptors, K neurons and the passes they have learnt.
+
+    Args:
+        n_clusters: number of neurons (K).
+        seed: of the initial synapses, the order of samples and the spikes.
+        config: everything else.
+        progress: follows the passes.
+
+    Attributes:
+        state: what has been learnt; None before the first pass.
+        receptors: of the features; None for spikes, and before the first pass.
+        n_passes: passes so far, also those of a state that was left behind by ``restart``.
+    """
+
+    def __init__(
+        self, n_clusters: int, seed: int, config: STDPConfig, progress: Progress = SILENT
+    ) -> None:
+        self.n_clusters, self.seed, self.config = n_clusters, seed, config
+        self._progress = progress
+        self.state: LayerState | None = None
+        self.receptors: Receptors | None = None
+        self.n_passes = 0
+
+    @property
+    def learnt(self) -> LayerState:
+        """The state of a layer that has started."""
+        assert self.state is not None
+        return self.state
+
+    @property
+    def n_channels(self) -> int:
+        """Input channels (I) of a layer that has started."""
+        return self.learnt.synapses.shape[1]
+
+    @property
+    def n_features(self) -> int:
+        """P of the features, D of the spikes, that a layer started from."""
+        return self.n_channels if self.receptors is None else len(self.receptors.mean)
+
+    def restart(self) -> None:
+        """Forget synapses and scales; the next start is from other seeds."""
+        self.state = self.receptors = None
+
+    def learn(self, samples: Samples) -> None:
+        """One pass over the samples in keyed random order, in batches that see the same synapses.
+
+        The first pass takes the scales and the seeds of the synapses from the samples.
+
+        Raises:
+            UserError: on the first pass, fewer samples than neurons.
+        """
+        if self.state is None:
+            self._start(samples)
+        state, config, n = self._on_device_of(samples), self.config, len(samples)
+        generator = numpy_generator(self.seed, Stream.CLUSTERING, _ORDER, self.n_passes)
+        order = torch.from_numpy(generator.permutation(n)).to(samples.device)
+        keys = encoding.learning_keys(self.seed, self.n_passes, order)
+        engine = self._engine(samples)
+        starts = range(0, n, config.batch_size)
+        for start in self._progress.track(starts, "STDP", len(starts)):
+            rows = slice(start, start + config.batch_size)
+            inputs = samples.inputs(order[rows], self.receptors, keys[rows])
+            learn_batch(state, inputs, self._n_timesteps(samples), engine, config)
+        self.n_passes += 1
+
+    def respond(self, samples: Samples, keys: SpikeKeys | None = None) -> Iterator[Response]:
+        """How the layer answers, batch by batch, with learning off.
+
+        Args:
+            samples: to present.
+            keys: of their spikes; by default each sample's own rates make them.
+        """
+        state, config = self._on_device_of(samples), self.config
+
+        def batches() -> Iterator[Input]:
+            starts = range(0, len(samples), config.batch_size)
+            for start in self._progress.track(starts, "labels", len(starts)):
+                rows = slice(start, min(start + config.batch_size, len(samples)))
+                ids = torch.arange(rows.start, rows.stop, device=samples.device)
+                yield samples.inputs(ids, self.receptors, self.seed if keys is None else keys[rows])
+
+        n_timesteps = self._n_timesteps(samples)
+        return respond(state, batches(), n_timesteps, self._engine(samples), config)
+
+    def _engine(self, samples: Samples) -> Engine:
+        return make_engine(self.config.engine, samples.device, self.config.fixed_point)
+
+    def _n_timesteps(self, samples: Samples) -> int:
+        return samples.n_timesteps or self.config.n_timesteps
+
+    def _on_device_of(self, samples: Samples) -> LayerState:
+        """The state, moved to where the samples are."""
+        if self.learnt.synapses.device != samples.device:
+            self.state = self.learnt.to(samples.device)
+            if self.receptors is not None:
+                self.receptors = self.receptors.to(samples.device)
+        return self.learnt
+
+    def _start(self, samples: Samples) -> None:
+        """Receptors, scales and synapses from a random subset, on the CPU on every device."""
+        n, k = len(samples), self.n_clusters
+        if k > n:
+            raise UserError(f"n_clusters={k}, but n_samples={n}: give at least a sample a neuron")
+        key = (self.seed, Stream.CLUSTERING)
+        size = min(n, max(_SUBSET_SIZE, _SUBSET_PER_CLUSTER * k))
+        chosen = numpy_generator(*key, _SUBSET, self.n_passes).permutation(n)[:size]
+        rows = samples.rows(torch.from_numpy(chosen).to(samples.device).sort().values).cpu()
+        if samples.is_spikes:
+            self.receptors, gain, n_active = None, 1.0, samples.n_features
+            points = rates = (rows != 0).to(torch.float32).mean(dim=1)
+        else:
+            self.receptors = fit_receptors(rows, self.seed, self.config)
+            gain, n_active = self.receptors.gain, self.receptors.n_channels
+            points, rates = rows.double(), encoding.on_off(self.receptors.rates(rows))
+        start = numpy_generator(*key, _START, self.n_passes)
+        # Twice scikit-learn's candidates: k-means can move a seed far, STDP cannot.
+        n_candidates = 2 * (2 + int(math.log(k)))
+        seeds = rates[seed_indices(points, k, start, n_candidates)]
+        noise = torch_generator(self.seed, Stream.SYNAPSE_NOISE, self.n_passes)
+        self.state = initial_state(rates, seeds, n_active, gain, noise, self.config)
+
+    def tensors(self) -> Tensors:
+        """Everything that has been learnt."""
+        if self.state is None:
+            return {"n_passes": torch.tensor(self.n_passes)}
+        parts = {"neurons": self.state, "receptors": self.receptors}
+        saved = {"n_passes": torch.tensor(self.n_passes)}
+        for prefix, part in parts.items():
+            if part is not None:
+                values = {name: x for name, x in vars(part).items() if name != "kind"}
+                saved |= {f"{prefix}.{name}": _tensor(x) for name, x in values.items()}
+        return saved
+
+    def load_tensors(self, tensors: Tensors) -> None:
+        """Continue from ``tensors()``."""
+        self.n_passes = int(tensors["n_passes"])
+        parts: dict[str, dict[str, Any]] = {}
+        for prefix in ("neurons", "receptors"):
+            start = f"{prefix}."
+            named = {n.removeprefix(start): x for n, x in tensors.items() if n.startswith(start)}
+            parts[prefix] = {name: x if x.ndim else x.item() for name, x in named.items()}
+        self.state = LayerState(**parts["neurons"]) if parts["neurons"] else None
+        self.receptors = None
+        if parts["receptors"]:
+            kind = kind_for(len(parts["receptors"]["mean"]), self.config)
+            self.receptors = Receptors(kind=kind, **parts["receptors"])
+
+
+def _tensor(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.tensor(value)

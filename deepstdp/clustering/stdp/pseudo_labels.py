@@ -1,0 +1,91 @@
+"""STDP as a source of pseudo-labels: one call an epoch, with synapses that persist."""
+
+from dataclasses import asdict
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deepstdp.clustering.base import Assignment, Clusterer, State
+from deepstdp.clustering.stdp.estimator import SETTINGS, STDPClustering
+from deepstdp.clustering.stdp.samples import Samples
+from deepstdp.config import STDPConfig
+from deepstdp.progress import SILENT, Progress
+from deepstdp.spiking.encoding import label_keys
+from deepstdp.spiking.layer import Labels, label
+
+_OTHER_SEED = 0x5EED
+
+
+class STDPPseudoLabels(Clusterer):
+    """An ``STDPClustering`` that goes on learning from epoch to epoch.
+
+    Each ``fit_predict`` is ``n_passes`` passes; then all samples are labelled with learning off,
+    under the same noise for the same sample in every epoch.
+
+    Args:
+        n_clusters: number of neurons (K).
+        seed: of the initial synapses, the order and the spikes.
+        config: everything else.
+        progress: follows the passes.
+    """
+
+    def __init__(
+        self, n_clusters: int, seed: int, config: STDPConfig, progress: Progress = SILENT
+    ) -> None:
+        self.n_clusters, self._seed, self._config = n_clusters, seed, config
+        self.persistent = config.persistent
+        settings = {name: value for name, value in asdict(config).items() if name in SETTINGS}
+        if config.encoding == "auto":  # features come whitened, as unit vectors
+            settings["encoding"] = "direct"
+        self._estimator = STDPClustering(n_clusters, random_state=seed, **settings)
+        self._estimator.follow(progress)
+
+    def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
+        """Learn, keeping the synapses of the last call if they persist, then label."""
+        if not self.persistent and hasattr(self._estimator, "layer_"):
+            self._estimator.layer_.restart()
+        for _ in range(self._config.n_passes):
+            self._estimator.partial_fit(features)
+        return self._labelled_as(features, self._seed)
+
+    def predict(self, features: Float[Tensor, "n p"]) -> Assignment:
+        """Label new samples; equal features get equal labels.
+
+        Reports ``n_silent`` samples, the input spikes per channel and step as ``firing_rate_in``,
+        and the neurons' spikes per sample and step as ``firing_rate``.
+        """
+        samples = self._samples(features)
+        return self._assignment(label(self._estimator.layer_.respond(samples)))
+
+    def retest(self, features: Float[Tensor, "n p"]) -> Assignment:
+        """Label the samples of ``fit_predict`` under another spike seed."""
+        return self._labelled_as(features, self._seed ^ _OTHER_SEED)
+
+    def state(self) -> State:
+        """Synapses, thresholds, receptors and scales."""
+        return self._estimator.layer_.tensors() if hasattr(self._estimator, "layer_") else {}
+
+    def load_state(self, state: State) -> None:
+        """Continue from ``state()``."""
+        if state:
+            self._estimator.restore(state)
+
+    def _samples(self, features: Float[Tensor, "n p"]) -> Samples:
+        return Samples(features, self._config.engine)
+
+    def _labelled_as(self, features: Float[Tensor, "n p"], seed: int) -> Assignment:
+        keys = label_keys(seed, torch.arange(len(features), device=features.device))
+        return self._assignment(
+            label(self._estimator.layer_.respond(self._samples(features), keys))
+        )
+
+    def _assignment(self, result: Labels) -> Assignment:
+        steps = len(result.labels) * self._config.n_timesteps
+        n_channels = self._estimator.layer_.n_channels
+        diagnostics = {
+            "n_silent": result.n_silent,
+            "firing_rate_in": result.n_input_spikes / (steps * n_channels),
+            "firing_rate": result.n_output_spikes / steps,
+        }
+        return Assignment(result.labels, self.n_clusters, diagnostics)

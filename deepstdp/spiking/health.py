@@ -1,0 +1,59 @@
+"""Whether a layer works as it should, and which parameter to turn where it does not."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int32
+from torch import Tensor
+
+from deepstdp.spiking.encoding import FULL_RATE
+from deepstdp.spiking.layer import Labels, LayerState
+
+
+@dataclass(frozen=True)
+class Health:
+    """What goes wrong, as shares.
+
+    Attributes:
+        dead: neurons that win no sample.
+        silent: samples that make no neuron fire.
+        saturated: of the rates that are not zero, those at their ceiling.
+        drift: farthest that an adaptive threshold has moved, in firing thresholds.
+    """
+
+    dead: float
+    silent: float
+    saturated: float
+    drift: float
+
+
+def examine(state: LayerState, labels: Labels, signed_rates: Int32[Tensor, "b p"] | None) -> Health:
+    """Examine a layer after it has labelled the samples that it learnt from.
+
+    Args:
+        state: of the layer.
+        labels: of the samples.
+        signed_rates: of some samples; None where the input is spikes.
+    """
+    k = len(state.theta)
+    saturated = 0.0
+    if signed_rates is not None:
+        strength = signed_rates.abs()
+        saturated = int((strength == FULL_RATE).sum()) / max(int((strength > 0).sum()), 1)
+    return Health(
+        dead=1 - len(torch.unique(labels.labels)) / min(k, len(labels.labels)),
+        silent=labels.n_silent / len(labels.labels),
+        saturated=saturated,
+        drift=state.theta.abs().max().item() / state.v_threshold,
+    )
+
+
+def complaints(health: Health) -> list[str]:
+    """One line for each thing that is wrong."""
+    rules = [
+        (health.dead, 0.05, "of the neurons win no sample: raise alpha, or lower n_clusters"),
+        (health.silent, 0.05, "of the samples make no neuron fire: lower threshold_drives"),
+        (health.saturated, 0.2, "of the input rates are at their ceiling: lower gain"),
+        (health.drift, 0.9, "of a firing threshold is how far homeostasis moved one: lower alpha"),
+    ]
+    return [f"{share:.0%} {text}" for share, limit, text in rules if share > limit]

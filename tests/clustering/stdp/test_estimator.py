@@ -1,0 +1,282 @@
+"""The estimator: scikit-learn's own checks, and what it promises beyond them."""
+
+import inspect
+import json
+import warnings
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.decomposition import PCA
+from sklearn.metrics import normalized_mutual_info_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from deepstdp import STDPClustering
+from deepstdp.config import STDPConfig
+from deepstdp.errors import UserError
+
+
+@pytest.mark.filterwarnings("ignore:STDPClustering")
+@parametrize_with_checks([STDPClustering(n_clusters=3)])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def blobs(n=300, p=6, k=4):
+    x, y = make_blobs(n, p, centers=k, random_state=0)
+    return x.astype(np.float32), y
+
+
+def test_every_setting_is_a_parameter_with_the_same_default():
+    defaults = STDPClustering().get_params()
+    for field in fields(STDPConfig):
+        if field.name not in ("persistent", "n_passes"):
+            assert defaults[field.name] == field.default
+    assert "n_timesteps" in inspect.signature(STDPClustering).parameters
+    with pytest.raises(TypeError, match="no parameter 'timesteps'"):
+        STDPClustering(timesteps=3)
+
+
+digits = load_digits()
+whitened = PCA(32, whiten=True, random_state=0).fit_transform(digits.data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "k"),
+    [
+        (lambda s: (digits.data, digits.target), 10),
+        (lambda s: (digits.data, digits.target), 30),
+        (lambda s: (whitened, digits.target), 30),
+        (lambda s: make_blobs(2000, 2, centers=8, random_state=s), 8),
+        (lambda s: make_blobs(2000, 8, centers=10, cluster_std=3, random_state=s), 10),
+        (lambda s: make_blobs([1000] * 2 + [100] * 4, 2, random_state=s), 6),
+        (lambda s: make_blobs([1000] + [100] * 9, 16, cluster_std=4, random_state=s), 10),
+    ],
+    ids=["digits-10", "digits-30", "whitened", "blobs-2d", "blobs-8d", "10:1-2d", "10:1-16d"],
+)
+def test_defaults_are_as_good_as_k_means(make, k):
+    differences = []
+    for seed in range(10):
+        x, y = make(seed)
+        theirs = KMeans(k, n_init=1, random_state=seed).fit_predict(x)
+        ours = STDPClustering(k, random_state=seed).fit_predict(x)
+        differences.append(
+            normalized_mutual_info_score(y, ours) - normalized_mutual_info_score(y, theirs)
+        )
+    assert np.mean(differences) > -0.02
+
+
+def test_two_clear_clusters_by_hand():
+    # Four points in two pairs, twenty times over.
+    x = np.tile([[0.0, 9.0], [0.5, 9.0], [9.0, 0.0], [9.0, 0.5]], (20, 1))
+    labels = STDPClustering(2).fit_predict(x)
+    assert set(labels[0::4]) == set(labels[1::4]) == {labels[0]}
+    assert set(labels[2::4]) == set(labels[3::4]) == {1 - labels[0]}
+
+
+def test_labels_are_what_predict_gives():
+    x, _ = blobs()
+    estimator = STDPClustering(4).fit(x)
+    assert np.array_equal(estimator.labels_, estimator.predict(x))
+    assert estimator.predict(x).dtype == np.int64
+    counts = estimator.transform(x)
+    assert counts.shape == (300, 4)
+    assert estimator.get_feature_names_out().tolist() == [f"stdpclustering{i}" for i in range(4)]
+    top = counts[np.arange(300), estimator.labels_]
+    assert np.array_equal(top, counts.max(axis=1))
+
+
+def test_labels_do_not_depend_on_batches_or_threads_or_order():
+    import numba
+
+    x, _ = blobs()
+    estimator = STDPClustering(4).fit(x)
+    labels = estimator.predict(x)
+    threads = numba.get_num_threads()
+    try:
+        for n_threads in range(1, threads + 1):
+            numba.set_num_threads(n_threads)
+            estimator.layer_.config = STDPConfig(batch_size=7 * n_threads)
+            assert np.array_equal(estimator.predict(x), labels)
+    finally:
+        numba.set_num_threads(threads)
+    order = np.random.default_rng(0).permutation(300)
+    assert np.array_equal(estimator.predict(x[order]), labels[order])
+
+
+def test_engines_learn_the_same_to_the_bit():
+    x, _ = blobs()
+    learnt = [
+        STDPClustering(4, engine=engine, max_iter=3).fit(x) for engine in ("reference", "cpu")
+    ]
+    assert np.array_equal(learnt[0].labels_, learnt[1].labels_)
+    assert np.array_equal(learnt[0].cluster_centers_, learnt[1].cluster_centers_)
+    assert np.array_equal(learnt[0].thresholds_, learnt[1].thresholds_)
+
+
+def test_floating_point_clusters_as_well():
+    x, y = blobs()
+    labels = STDPClustering(4, arithmetic="float").fit_predict(x)
+    assert normalized_mutual_info_score(y, labels) > 0.95
+
+
+def test_centres_lie_where_the_clusters_are():
+    x, y = blobs(p=150)
+    estimator = STDPClustering(4).fit(x)
+    means = np.stack([x[estimator.labels_ == j].mean(axis=0) for j in range(4)])
+    cosine = np.sum((means - x.mean(0)) * (estimator.cluster_centers_ - x.mean(0)), axis=1)
+    cosine /= np.linalg.norm(means - x.mean(0), axis=1)
+    cosine /= np.linalg.norm(estimator.cluster_centers_ - x.mean(0), axis=1)
+    assert (cosine > 0.98).all()
+
+
+def test_tensors_give_tensors():
+    x, _ = blobs()
+    ours = STDPClustering(4).fit(torch.from_numpy(x))
+    assert isinstance(ours.labels_, torch.Tensor)
+    assert isinstance(ours.transform(torch.from_numpy(x)), torch.Tensor)
+    assert np.array_equal(ours.labels_.numpy(), STDPClustering(4).fit(x).labels_)
+
+
+def test_a_memory_map_is_read_in_parts(tmp_path):
+    x, _ = blobs(n=1000)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert np.array_equal(
+        STDPClustering(4, max_iter=2).fit(mapped).labels_,
+        STDPClustering(4, max_iter=2).fit(x).labels_,
+    )
+
+
+def test_partial_fit_streams():
+    x, y = blobs(n=900)
+    estimator = STDPClustering(4)
+    for part in np.split(x, 9):
+        estimator.partial_fit(part)
+    assert estimator.n_iter_ == 9
+    assert normalized_mutual_info_score(y, estimator.predict(x)) > 0.95
+
+
+def test_fit_starts_anew():
+    x, _ = blobs()
+    estimator = STDPClustering(4, max_iter=2).fit(x + 100)
+    again, fresh = estimator.fit(x), STDPClustering(4, max_iter=2).fit(x)
+    assert np.array_equal(again.labels_, fresh.labels_)
+    assert again.n_iter_ == 2
+
+
+def spikes(n=200, n_timesteps=40, d=30):
+    """Two groups of channels, of which one is busy."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, n)
+    busy = (np.arange(d) < d // 2) == y[:, None]
+    return rng.random((n, n_timesteps, d)) < np.where(busy, 0.3, 0.05)[:, None, :], y
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_spikes_in_the_place_of_rates(as_tensor, tmp_path):
+    x, y = spikes()
+    x = torch.from_numpy(x) if as_tensor else x
+    estimator = STDPClustering(2).fit(x)
+    assert normalized_mutual_info_score(y, np.asarray(estimator.labels_)) > 0.95
+    assert estimator.cluster_centers_.shape == (2, 30)
+    estimator.save(tmp_path / "s.safetensors")
+    again = STDPClustering.load(tmp_path / "s.safetensors").predict(x)
+    assert np.array_equal(np.asarray(again), np.asarray(estimator.labels_))
+    with pytest.raises(ValueError, match="30 features"):
+        estimator.predict(x[:, :, :20])
+
+
+def test_save_and_load(tmp_path):
+    x, _ = blobs()
+    estimator = STDPClustering(4, eta=0.03).fit(x[:200])
+    estimator.save(tmp_path / "a.safetensors")
+    loaded = STDPClustering.load(tmp_path / "a.safetensors")
+    assert loaded.get_params() == estimator.get_params()
+    assert np.array_equal(loaded.predict(x), estimator.predict(x))
+    assert np.array_equal(loaded.partial_fit(x).predict(x), estimator.partial_fit(x).predict(x)), (
+        "learning goes on as if there had been no file"
+    )
+    with pytest.raises(FileNotFoundError):
+        STDPClustering.load(tmp_path / "none.safetensors")
+    (tmp_path / "bad.safetensors").write_bytes(b"bad")
+    with pytest.raises(UserError, match="is damaged"):
+        STDPClustering.load(tmp_path / "bad.safetensors")
+    save_file({"w": torch.ones(1)}, tmp_path / "other.safetensors", {"info": json.dumps({})})
+    with pytest.raises(UserError, match="holds no STDPClustering"):
+        STDPClustering.load(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"v_threshold": 1e4}, "make no neuron fire: lower threshold_drives"),
+        ({"gain": 1e3}, "input rates are at their ceiling: lower gain"),
+        ({"n_clusters": 250, "homeostasis": "none"}, "win no sample: raise alpha"),
+        ({"homeostasis": "dual", "alpha": 0.05}, "homeostasis moved one: lower alpha"),
+    ],
+)
+def test_what_is_not_healthy_is_said_with_the_parameter_to_turn(settings, message):
+    x, _ = blobs()
+    estimator = STDPClustering(**({"n_clusters": 4, "max_iter": 2} | settings))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(x)
+    said = [str(warning.message) for warning in caught]
+    assert any(message in line for line in said)
+    assert not any("\n" in line for line in said)
+
+
+def test_a_healthy_layer_says_nothing():
+    x, _ = blobs()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        health = STDPClustering(4).fit(x).health_
+    assert health.dead == health.silent == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "x", "message"),
+    [
+        ({"n_clusters": 0}, np.ones((5, 2)), "n_clusters must be"),
+        ({"n_clusters": 6}, np.ones((5, 2)), "n_clusters=6, but n_samples=5"),
+        ({"max_iter": 0}, np.ones((50, 2)), "max_iter must be"),
+        ({"eta": 2.0}, np.ones((50, 2)), "eta must lie"),
+        ({}, torch.tensor([[np.nan, 1.0]] * 50), "NaN"),
+        ({}, torch.ones(50), "1 dimension"),
+        ({}, torch.ones(50, 0), "nothing to cluster"),
+        ({"batch_size": 20_000}, np.ones((50, 2)), "batch_size must be at most"),
+    ],
+)
+def test_bad_input_is_a_value_error(settings, x, message):
+    with pytest.raises(ValueError, match=message):
+        STDPClustering(**({"n_clusters": 4} | settings)).fit(x)
+
+
+def test_it_takes_part_in_a_pipeline():
+    x, y = blobs()
+    pipeline = make_pipeline(PCA(3), STDPClustering(4))
+    assert normalized_mutual_info_score(y, pipeline.fit_predict(x)) > 0.95
+
+
+def test_what_is_learnt_does_not_depend_on_the_batch_size():
+    # A small form of benchmarks/batch_size.py.
+    x, y = make_blobs(3000, 16, centers=10, cluster_std=4.0, random_state=1)
+    spread = {
+        b: [
+            normalized_mutual_info_score(
+                y, STDPClustering(10, batch_size=b, max_iter=2, random_state=s).fit_predict(x)
+            )
+            for s in range(5)
+        ]
+        for b in (16, 256, 2048)
+    }
+    means = [np.mean(values) for values in spread.values()]
+    deviation = np.mean([np.std(values, ddof=1) for values in spread.values()])
+    assert max(means) - min(means) <= 2 * deviation
