@@ -24,7 +24,7 @@ def require_types(part: Any, prefix: str) -> None:
         value = getattr(part, field.name)
         if not _fits(value, field.type):
             kind: Any = field.type
-            wanted = getattr(kind, "__qualname__", str(kind).replace("typing.", ""))
+            wanted = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
             raise UserError(f"{prefix}{field.name} must be {wanted}, not {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{prefix}{field.name} must be finite, not {value}")

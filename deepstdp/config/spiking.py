@@ -87,7 +87,7 @@ class STDPConfig:
     tau_theta: float = 1000.0
     theta_in_labels: bool = True
     initial_noise: float = 0.01
-    batch_size: int = 250
+    batch_size: int = 500
     n_passes: int = 1
     persistent: bool = True
 

@@ -40,7 +40,8 @@ def automatic_gain(features: Float[Tensor, "n p"], input_spikes: float) -> float
 
 def quantise(features: Float[Tensor, "n p"], gain: float) -> Int32[Tensor, "n p"]:
     """Signed rates: sign(f) round(65536 clip(gain |f|, 0, 1))."""
-    return (features * gain).clamp(-1, 1).mul(FULL_RATE).round().to(torch.int32)
+    rates = (features * gain).clamp_(-1, 1)  # in place: memory is what this waits for
+    return rates.mul_(FULL_RATE).round_().to(torch.int32)
 
 
 def on_off(signed: Int32[Tensor, "n p"]) -> Float[Tensor, "n 2*p"]:

@@ -12,7 +12,6 @@ from deepstdp.spiking import neurons, plasticity
 from deepstdp.spiking.engines import Circuit, Engine, Response
 from deepstdp.spiking.homeostasis import adapt
 from deepstdp.spiking.inputs import Input
-from deepstdp.spiking.neurons import first_of_largest
 
 _SMALLEST_THRESHOLD = 0.01
 
@@ -120,30 +119,34 @@ def circuit(
     else:
         scale, synapses = torch.ones((), device=state.theta.device), state.synapses.to(dtype)
 
-    def in_units(potential: Float[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        scaled = potential * scale
-        return scaled.round().clamp(min=1, max=2**30).to(dtype) if fixed else scaled.to(dtype)
-
     threshold = state.thresholds()
     if not with_theta:
         threshold = torch.full_like(threshold, state.v_threshold)
-    leak = neurons.decay(config.dt, config.tau_mem)
     inhibition = None
     if config.inhibition == "graded":
-        amount = torch.full_like(state.theta[0], config.inhibition_strength * state.v_threshold)
-        inhibition = in_units(amount)
-
-    def kernel(tau: float) -> Shaped[Tensor, "t"]:
-        return plasticity.trace_kernel(config.dt, tau, n_timesteps, fixed).to(threshold.device)
-
+        amount = config.inhibition_strength * state.v_threshold
+        inhibition = _in_units(torch.full_like(scale, amount, dtype=torch.float64), scale, dtype)
+    leak = neurons.decay(config.dt, config.tau_mem)
+    pre, post = (
+        plasticity.trace_kernel(config.dt, tau, n_timesteps, fixed, threshold.device)
+        for tau in (config.tau_pre, config.tau_post)
+    )
     return Circuit(
         synapses=synapses,
-        threshold=in_units(threshold),
+        threshold=_in_units(threshold, scale, dtype),
         leak=round(leak * 2**neurons.LEAK_BITS) if fixed else leak,
         inhibition=inhibition,
-        pre_trace=kernel(config.tau_pre),
-        post_trace=kernel(config.tau_post) if config.rule == "pair" else None,
+        pre_trace=pre,
+        post_trace=post if config.rule == "pair" else None,
     )
+
+
+def _in_units(
+    potential: Float[Tensor, "..."], scale: Float[Tensor, ""], dtype: torch.dtype
+) -> Shaped[Tensor, "..."]:
+    """A potential in the unit of the synapses; a whole number from 1 on in fixed point."""
+    scaled = potential * scale
+    return (scaled if dtype.is_floating_point else scaled.round_().clamp_(1, 2**30)).to(dtype)
 
 
 def learn_batch(
@@ -151,11 +154,13 @@ def learn_batch(
 ) -> Response:
     """Present a batch and change the state's synapses and thresholds."""
     response = engine.present(inputs, circuit(state, n_timesteps, config), collect=True)
+    assert response.sums is not None
+    unit = plasticity.TRACE_ONE if config.fixed_point else 1
     state.synapses = plasticity.learn(
         state.synapses,
-        _in_spikes_per_step(response, config),
-        state.mean_trace,
-        state.trace_scale,
+        response.sums,
+        state.mean_trace * unit,
+        state.trace_scale / unit,
         len(inputs) * n_timesteps,
         config,
     )
@@ -163,14 +168,6 @@ def learn_batch(
     n_spikes = response.counts.sum(dim=0).double()
     state.theta = adapt(state.theta, n_wins, n_spikes, len(inputs), state.v_threshold, config)
     return response
-
-
-def _in_spikes_per_step(response: Response, config: STDPConfig) -> plasticity.SpikeSums:
-    sums = response.sums
-    assert sums is not None
-    one = plasticity.TRACE_ONE if config.fixed_point else 1
-    post_at_pre = None if sums.post_at_pre is None else sums.post_at_pre.double() / one
-    return plasticity.SpikeSums(sums.n_spikes, sums.pre_at_post.double() / one, post_at_pre)
 
 
 def respond(
@@ -201,4 +198,4 @@ def label(responses: Iterable[Response]) -> Labels:
 def winners(response: Response) -> Int64[Tensor, "b"]:
     """The neuron with most spikes; ties, and samples without a spike, go to the highest margin."""
     most = response.counts == response.counts.amax(dim=1, keepdim=True)
-    return first_of_largest(torch.where(most, response.margin, response.margin.amin() - 1))
+    return torch.where(most, response.margin, response.margin.amin() - 1).argmax(dim=1)

@@ -37,20 +37,13 @@ def integrate(
     return ((int(leak) * v >> LEAK_BITS) + current).clamp(max=V_MAX)
 
 
-def first_of_largest(x: Shaped[Tensor, "b k"]) -> Int64[Tensor, "b"]:
-    """Position of each row's largest entry; of equals the first, on every device."""
-    columns = torch.arange(x.shape[1], device=x.device)
-    is_largest = x == x.amax(dim=1, keepdim=True)
-    return torch.where(is_largest, columns, x.shape[1]).amin(dim=1)
-
-
 def winner_take_all(v: Shaped[Tensor, "b k"], threshold: Shaped[Tensor, "k"]) -> Int64[Tensor, "b"]:
     """The neuron furthest above its threshold, argmax_j v_j - threshold_j; -1 if none reaches it.
 
     Of equals the first fires.
     """
-    margin = v - threshold
-    return torch.where(margin.amax(dim=1) >= 0, first_of_largest(margin), NOBODY)
+    margin, winner = (v - threshold).max(dim=1)  # of equals torch, too, takes the first
+    return torch.where(margin >= 0, winner, NOBODY)
 
 
 def hard_inhibition(v: Shaped[Tensor, "b k"], winner: Int64[Tensor, "b"]) -> Shaped[Tensor, "b k"]:

@@ -2,7 +2,7 @@
 
 B samples see the same synapses. What a rule needs of their spikes are three sums over samples and
 steps (``engines.base.Sums``), so that a batch, or several workers' batches, is learnt from at
-once. Traces are low-pass filtered spikes, in spikes per step: x <- lambda x + (1 - lambda) s.
+once. Traces are low-pass filtered spikes: x <- lambda x + (1 - lambda) s.
 
 Synapses stay non-negative and each neuron's have unit L2 norm, hence 0 <= w <= 1. In fixed-point
 arithmetic they are whole numbers of 2**-24, as an int32 holds them. Every operation of the
@@ -11,14 +11,14 @@ made the sums, equal sums give equal synapses.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from deepstdp.config import STDPConfig
+from deepstdp.spiking.engines.base import Sums
 from deepstdp.spiking.neurons import decay
 
 GRID = 2.0**24
@@ -28,22 +28,10 @@ TRACE_ONE = 1 << 12
 """A fixed-point trace of one spike per step."""
 
 
-@dataclass(frozen=True)
-class SpikeSums:
-    """The sums of a batch, with traces in spikes per step.
-
-    Attributes:
-        n_spikes: (K,) n_j.
-        pre_at_post: (K, I) S_ji.
-        post_at_pre: (K, I) D_ji, or None where the rule does not need it.
-    """
-
-    n_spikes: Int64[Tensor, "k"]
-    pre_at_post: Float[Tensor, "k i"]
-    post_at_pre: Float[Tensor, "k i"] | None
-
-
-def trace_kernel(dt: float, tau: float, n_timesteps: int, fixed: bool) -> Shaped[Tensor, "t"]:
+@lru_cache(maxsize=32)
+def trace_kernel(
+    dt: float, tau: float, n_timesteps: int, fixed: bool, device: torch.device
+) -> Shaped[Tensor, "t"]:
     """What a spike leaves in its trace d steps later: (1 - lambda) lambda^d, lambda = e^(-dt/tau).
 
     In fixed point, in 1/4096 of a spike per step.
@@ -51,8 +39,9 @@ def trace_kernel(dt: float, tau: float, n_timesteps: int, fixed: bool) -> Shaped
     keep = decay(dt, tau)
     kernel = [(1 - keep) * keep**d for d in range(n_timesteps)]
     if fixed:
-        return torch.tensor([round(TRACE_ONE * x) for x in kernel], dtype=torch.int32)
-    return torch.tensor(kernel, dtype=torch.float32)
+        whole = [round(TRACE_ONE * x) for x in kernel]
+        return torch.tensor(whole, dtype=torch.int32, device=device)
+    return torch.tensor(kernel, dtype=torch.float32, device=device)
 
 
 def normalise(synapses: Float[Tensor, "k i"], fixed: bool) -> Float[Tensor, "k i"]:
@@ -62,18 +51,19 @@ def normalise(synapses: Float[Tensor, "k i"], fixed: bool) -> Float[Tensor, "k i
     """
     clipped = synapses.clamp(min=0)
     if fixed:
-        clipped = _on_grid(clipped)
+        _to_grid(clipped)
     norm = clipped.square().sum(dim=1, keepdim=True).sqrt()
-    scaled = clipped / torch.where(norm > 0, norm, 1.0)
-    return _on_grid(scaled) if fixed else scaled
+    clipped /= torch.where(norm > 0, norm, 1.0)
+    return _to_grid(clipped) if fixed else clipped
 
 
-def _on_grid(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    return (x * GRID).round() / GRID
+def _to_grid(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Round in place."""
+    return x.mul_(GRID).round_().div_(GRID)
 
 
 def centroid_step(
-    w: Float[Tensor, "k i"], sums: SpikeSums, eta: float, scale: float, most_spikes: int
+    w: Float[Tensor, "k i"], sums: Sums, eta: float, scale: float, most_spikes: int
 ) -> Float[Tensor, "k i"]:
     """w_j += eta_j (c x_mean_j - w_j), with eta_j = 1 - (1 - eta)^n_j.
 
@@ -85,13 +75,13 @@ def centroid_step(
         w: synapses.
         sums: of the batch.
         eta: learning rate of one spike.
-        scale: c, which brings traces to the length of the synapses.
+        scale: c, which brings traces, in the unit of the sums, to the length of the synapses.
         most_spikes: no n_j is larger.
     """
     n = sums.n_spikes[:, None]
-    mean_trace = scale * sums.pre_at_post / n.clamp(min=1)
+    mean_trace = sums.pre_at_post * (scale / n.clamp(min=1).double())
     eta_j = _composed_rates(eta, most_spikes, w.device)[n]
-    return w + eta_j * (mean_trace - w)
+    return mean_trace.sub_(w).mul_(eta_j).add_(w)  # in place: memory is what this waits for
 
 
 @lru_cache(maxsize=8)
@@ -102,7 +92,7 @@ def _composed_rates(eta: float, most_spikes: int, device: torch.device) -> Float
     return torch.tensor(rates, dtype=torch.float64).to(device)
 
 
-def pair_step(sums: SpikeSums, eta: float, scale: float, depression: float) -> Float[Tensor, "k i"]:
+def pair_step(sums: Sums, eta: float, scale: float, depression: float) -> Float[Tensor, "k i"]:
     """dw_ji = eta c (S_ji - a D_ji): pair-based additive STDP (Bi and Poo 1998; Song et al. 2000).
 
     A postsynaptic spike adds the presynaptic trace, a presynaptic spike takes off ``depression``
@@ -113,7 +103,7 @@ def pair_step(sums: SpikeSums, eta: float, scale: float, depression: float) -> F
 
 
 def weight_dependent_step(
-    w: Float[Tensor, "k i"], sums: SpikeSums, x_target: float, scale: float, config: STDPConfig
+    w: Float[Tensor, "k i"], sums: Sums, x_target: float, scale: float, config: STDPConfig
 ) -> Float[Tensor, "k i"]:
     """dw_ji = eta c (S_ji g(w_ji) - n_j x_target g(1 - w_ji)).
 
@@ -133,7 +123,7 @@ def weight_dependent_step(
 
 def learn(
     w: Float[Tensor, "k i"],
-    sums: SpikeSums,
+    sums: Sums,
     mean_trace: float,
     scale: float,
     most_spikes: int,
@@ -147,8 +137,9 @@ def learn(
     Args:
         w: (K, I) synapses, rows of unit norm.
         sums: of the batch.
-        mean_trace: mean over channels of the input trace, the unit of ``config.x_target``.
-        scale: brings traces to the length of the synapses.
+        mean_trace: mean over channels of the input trace, the unit of ``config.x_target``; as
+            the traces of the sums, in their unit.
+        scale: brings those traces to the length of the synapses.
         most_spikes: no neuron fired more often.
         config: which rule, and its parameters.
     """
@@ -182,4 +173,4 @@ def quantise(
     _, exponent = torch.frexp(w.max())
     current_bits = 14 - math.ceil(math.log2(n_active) / 2)
     scale = torch.ldexp(torch.ones_like(w[0, 0]), (7 - exponent).clamp(max=current_bits))
-    return scale, (w * scale).round().clamp(max=127).to(torch.int8)
+    return scale, (w * scale).round_().clamp_(max=127).to(torch.int8)

@@ -7,7 +7,6 @@ from deepstdp.spiking.neurons import (
     NOBODY,
     V_MAX,
     decay,
-    first_of_largest,
     graded_inhibition,
     hard_inhibition,
     integrate,
@@ -57,6 +56,6 @@ def test_fixed_point_lif_trace_by_hand():
     assert integrate(torch.full((1, 1), V_MAX, dtype=torch.int32), v, 1024).item() == V_MAX
 
 
-def test_of_equals_the_first():
-    x = torch.tensor([[1, 5, 5], [2, 2, 2], [0, 1, 7]])
-    assert first_of_largest(x).tolist() == [1, 0, 2]
+def test_of_equals_the_first_fires():
+    v = torch.tensor([[1, 5, 5], [2, 2, 2], [0, 1, 7]], dtype=torch.int32)
+    assert winner_take_all(v, torch.zeros(3, dtype=torch.int32)).tolist() == [1, 0, 2]

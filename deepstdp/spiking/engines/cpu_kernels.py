@@ -85,6 +85,7 @@ def competition(width: int) -> Callable[..., None]:
     Inner loops of known length become straight vector code.
     """
 
+    # One function, not two: numba's cache on disk takes no closure over another compiled one.
     @njit(parallel=True, cache=True)
     @no_type_check
     def compete(
@@ -99,12 +100,16 @@ def competition(width: int) -> Callable[..., None]:
             for b in range(chunk * n // n_chunks, (chunk + 1) * n // n_chunks):
                 # I_j(t) = sum_i w_ij s_i(t), event by event; int16 holds it (plasticity.quantise).
                 currents[:] = 0
+                signs = signed[b]
                 for block in range(words.shape[1]):
+                    steps, words_here = currents[block * WORD_STEPS :], words[b, block]
                     for i in range(p):
-                        word = words[b, block, i]
-                        row = synapses[i if signed[b, i] > 0 else i + p] if word else synapses[0]
+                        word = words_here[i]
+                        if word == 0:
+                            continue
+                        row = synapses[i if signs[i] > 0 else i + p]
                         while word:
-                            current = currents[block * WORD_STEPS + _lowest_bit(word)]
+                            current = steps[_lowest_bit(word)]
                             word &= word - u32(1)
                             for j in range(width):
                                 current[j] += row[j]
