@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. No logic of its own."""
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,11 +9,15 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
+from deepstdp.cluster_features import cluster_with_kmeans, cluster_with_stdp, quality_table
+from deepstdp.clustering import STDPClustering
+from deepstdp.clustering.stdp.estimator import SETTINGS
 from deepstdp.comparison.summary import summarise
 from deepstdp.comparison.table import markdown, method_time_shares, time_shares
 from deepstdp.comparison.trials import UNTRAINED, parse_methods, run_trials
-from deepstdp.config import Config
+from deepstdp.config import Config, STDPConfig
 from deepstdp.config_files import config_parser, parse, to_config
+from deepstdp.data.feature_file import read_features
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.errors import UserError
 from deepstdp.files import Record, labels_csv, write_atomically
@@ -160,8 +165,7 @@ def _predict_parser() -> ArgumentParser:
 
 
 def _predict(parser: ArgumentParser, args: Namespace) -> None:
-    if args.out and not Path(args.out).absolute().parent.is_dir():
-        raise UserError(f"--out: there is no folder {Path(args.out).parent}")
+    _require_folder("out", args.out)
     model, (channels, height, width) = load_model(RunDir.open(Path(args.run)))
     size = height if height == width else None
     with ConsoleProgress() as progress:
@@ -197,10 +201,63 @@ def _closing(summary: Record) -> str:
     return "\n".join(lines)
 
 
+def _cluster_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        exit_on_error=False,
+        prog="deepstdp cluster",
+        description="Cluster a file of features by STDP; no network is trained.",
+    )
+    parser.add_argument(
+        "features", help=".npy, .npz or .csv of (N, P) features or (N, T, D) spikes"
+    )
+    parser.add_argument("--n_clusters", type=int, default=8, help="number of clusters (K)")
+    parser.add_argument("--max_iter", type=int, default=10, help="passes over the samples")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    parser.add_argument("--labels", type=str | None, help="file of true labels, for the summary")
+    parser.add_argument("--compare", type=Literal["kmeans"] | None, help="also cluster by k-means")
+    parser.add_argument("--out", type=str | None, help="CSV file for the clusters")
+    parser.add_argument("--model", type=str | None, help="file to save the estimator to")
+    parser.add_class_arguments(STDPConfig, "stdp", skip={"n_passes", "persistent"})
+    return parser
+
+
+def _cluster(parser: ArgumentParser, args: Namespace) -> None:
+    for option in ("out", "model"):
+        _require_folder(option, getattr(args, option))
+    data = read_features(Path(args.features), Path(args.labels) if args.labels else None)
+    settings = {name: getattr(args.stdp, name) for name in SETTINGS}
+    estimator = STDPClustering(
+        args.n_clusters, max_iter=args.max_iter, random_state=args.seed, **settings
+    )
+    with ConsoleProgress() as progress, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clusters, quality = cluster_with_stdp(data, estimator, progress)
+        columns = {"stdp": quality}
+        if args.compare:
+            with progress.busy("k-means"):
+                columns["kmeans"] = cluster_with_kmeans(data, args.n_clusters, args.seed)[1]
+    print(quality_table(columns))
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    if args.out:
+        names = map(str, range(len(clusters)))
+        write_atomically(Path(args.out), labels_csv("cluster", names, clusters, key="sample"))
+        print(f"clusters: {args.out}")
+    if args.model:
+        estimator.save(args.model)
+        print(f"estimator: {args.model}")
+
+
+def _require_folder(option: str, path: str | None) -> None:
+    if path and not Path(path).absolute().parent.is_dir():
+        raise UserError(f"--{option}: there is no folder {Path(path).parent}")
+
+
 Command = tuple[Callable[[], ArgumentParser], Callable[[ArgumentParser, Namespace], None]]
 COMMANDS: dict[str, Command] = {
     "train": (_train_parser, _train),
     "compare": (_compare_parser, _compare),
     "evaluate": (_evaluate_parser, _evaluate),
     "predict": (_predict_parser, _predict),
+    "cluster": (_cluster_parser, _cluster),
 }

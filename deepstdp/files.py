@@ -56,11 +56,13 @@ def load_tensors(path: Path) -> tuple[Tensors, Record]:
         raise UserError(f"{path} is damaged ({error})") from None
 
 
-def labels_csv(column: str, names: Iterable[str], labels: Int64[np.ndarray, "n"]) -> bytes:
-    """Two columns: image and label."""
+def labels_csv(
+    column: str, names: Iterable[str], labels: Int64[np.ndarray, "n"], key: str = "image"
+) -> bytes:
+    """Two columns: what is labelled, and its label."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["image", column])
+    writer.writerow([key, column])
     writer.writerows(zip(names, labels.tolist(), strict=True))
     # File names may be any bytes: write them as they were read.
     return buffer.getvalue().encode("utf-8", "surrogateescape")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_blobs
 
+from deepstdp import STDPClustering
 from deepstdp.cli import COMMANDS, main
 from tests.helpers import image_bytes
 
@@ -135,6 +137,9 @@ def test_on_error_skip_goes_on_and_counts(class_folder, tmp_path, capsys):
         (["evaluate", "nowhere"], "not a run directory"),
         (["predict", "nowhere", "x.png"], "not a run directory"),
         (["predict", "nowhere", "x.png", "--out", "no/x.csv"], "there is no folder no"),
+        (["cluster", "nowhere.npy"], "nowhere.npy does not exist"),
+        (["cluster", "nowhere.npy", "--out", "no/x.csv"], "there is no folder no"),
+        (["cluster", "nowhere.npy", "--compare", "magic"], "compare"),
         (["train", "--resume", "--run_dir", "nowhere"], "not a run directory"),
         (["train", "--training.learning_rate", ".inf"], "must be finite"),
         (["train", "--clustering.method", "custom"], "needs clustering.class_path"),
@@ -210,3 +215,27 @@ def test_a_full_disk_is_one_line(class_folder, tmp_path, monkeypatch, capsys):
     arguments = ["train", "--data.source", str(class_folder), "--run_dir", str(tmp_path / "a")]
     assert main([*arguments, *FAST]) == 2
     assert capsys.readouterr().err == "deepstdp: error: labels.csv: No space left on device\n"
+
+
+def test_cluster_a_feature_file(tmp_path, capsys):
+    x, y = make_blobs(200, 5, centers=3, random_state=0)
+    np.savez(tmp_path / "x.npz", features=x, labels=y)
+    arguments = ["cluster", str(tmp_path / "x.npz"), "--n_clusters", "3", "--compare", "kmeans"]
+    out, model = tmp_path / "c.csv", tmp_path / "m.safetensors"
+    assert main([*arguments, "--out", str(out), "--model", str(model)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["stdp", "kmeans"]
+    printed = {line.split()[0]: line.split()[1:] for line in lines[1:]}
+    assert float(printed["nmi_labels"][0]) > 0.95
+    assert float(printed["retest_agreement"][0]) > 0.9
+    clusters = np.array([int(row["cluster"]) for row in csv.DictReader(out.open())])
+    assert np.array_equal(STDPClustering.load(model).predict(x), clusters)
+
+
+def test_cluster_warns_and_takes_settings(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(60, 5)))
+    arguments = ["cluster", str(tmp_path / "x.npy"), "--stdp.v_threshold", "1e5"]
+    assert main(arguments) == 0
+    assert "no neuron fire: lower threshold_drives" in capsys.readouterr().err
+    assert main([*arguments, "--stdp.eta", "3"]) == 2
+    assert "eta must lie in (0, 1]" in capsys.readouterr().err

@@ -22,7 +22,7 @@ LAYERS = [
     {"evaluation", "environment"},
     {"training", "model"},
     {"pipeline"},
-    {"checkpoint", "inference"},
+    {"checkpoint", "inference", "cluster_features"},
     {"runner"},
     {"comparison"},
     {"report"},

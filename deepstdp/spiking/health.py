@@ -15,16 +15,16 @@ class Health:
     """What goes wrong, as shares.
 
     Attributes:
-        dead: neurons that win no sample.
-        silent: samples that make no neuron fire.
-        saturated: of the rates that are not zero, those at their ceiling.
-        drift: farthest that an adaptive threshold has moved, in firing thresholds.
+        dead_neurons: neurons that win no sample.
+        silent_samples: samples that make no neuron fire.
+        saturated_inputs: of the rates that are not zero, those at their ceiling.
+        threshold_drift: farthest that an adaptive threshold has moved, in firing thresholds.
     """
 
-    dead: float
-    silent: float
-    saturated: float
-    drift: float
+    dead_neurons: float
+    silent_samples: float
+    saturated_inputs: float
+    threshold_drift: float
 
 
 def examine(state: LayerState, labels: Labels, signed_rates: Int32[Tensor, "b p"] | None) -> Health:
@@ -41,19 +41,27 @@ def examine(state: LayerState, labels: Labels, signed_rates: Int32[Tensor, "b p"
         strength = signed_rates.abs()
         saturated = int((strength == FULL_RATE).sum()) / max(int((strength > 0).sum()), 1)
     return Health(
-        dead=1 - len(torch.unique(labels.labels)) / min(k, len(labels.labels)),
-        silent=labels.n_silent / len(labels.labels),
-        saturated=saturated,
-        drift=state.theta.abs().max().item() / state.v_threshold,
+        dead_neurons=1 - len(torch.unique(labels.labels)) / min(k, len(labels.labels)),
+        silent_samples=labels.n_silent / len(labels.labels),
+        saturated_inputs=saturated,
+        threshold_drift=state.theta.abs().max().item() / state.v_threshold,
     )
 
 
 def complaints(health: Health) -> list[str]:
     """One line for each thing that is wrong."""
     rules = [
-        (health.dead, 0.05, "of the neurons win no sample: raise alpha, or lower n_clusters"),
-        (health.silent, 0.05, "of the samples make no neuron fire: lower threshold_drives"),
-        (health.saturated, 0.2, "of the input rates are at their ceiling: lower gain"),
-        (health.drift, 0.9, "of a firing threshold is how far homeostasis moved one: lower alpha"),
+        (
+            health.dead_neurons,
+            0.05,
+            "of the neurons win no sample: raise alpha, or lower n_clusters",
+        ),
+        (health.silent_samples, 0.05, "of the samples make no neuron fire: lower threshold_drives"),
+        (health.saturated_inputs, 0.2, "of the input rates are at their ceiling: lower gain"),
+        (
+            health.threshold_drift,
+            0.9,
+            "of a firing threshold is how far homeostasis moved one: lower alpha",
+        ),
     ]
     return [f"{share:.0%} {text}" for share, limit, text in rules if share > limit]

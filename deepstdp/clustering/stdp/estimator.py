@@ -47,8 +47,9 @@ class STDPClustering(
     Features drive on and off channels that spike at their rates for T steps; K leaky
     integrate-and-fire neurons compete; the winner's synapses move towards the input's trace; an
     adaptive threshold helps neurons that win too little. A neuron's synapses are its cluster's
-    centroid. Samples are (N, P) features, or (N, T, D) spikes that are taken as they are. NumPy
-    arrays, memory maps too, give NumPy arrays; torch tensors stay on their device.
+    centroid. Samples are (N, P) features, or (N, T, D) spikes that are taken as they are, events
+    among them as a sparse tensor. NumPy arrays, memory maps too, give NumPy arrays; torch tensors
+    stay on their device.
 
     Args:
         n_clusters: number of neurons (K).

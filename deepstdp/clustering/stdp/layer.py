@@ -92,12 +92,13 @@ class SpikingLayer:
             learn_batch(state, inputs, self._n_timesteps(samples), engine, config)
         self.n_passes += 1
 
-    def respond(self, samples: Samples, keys: SpikeKeys | None = None) -> Iterator[Response]:
+    def respond(self, samples: Samples, keys: SpikeKeys | int | None = None) -> Iterator[Response]:
         """How the layer answers, batch by batch, with learning off.
 
         Args:
             samples: to present.
-            keys: of their spikes; by default each sample's own rates make them.
+            keys: of their spikes, or another seed than the layer's, with which each sample's own
+                rates make them.
         """
         state, config = self._on_device_of(samples), self.config
 
@@ -106,7 +107,8 @@ class SpikingLayer:
             for start in self._progress.track(starts, "labels", len(starts)):
                 rows = slice(start, min(start + config.batch_size, len(samples)))
                 ids = torch.arange(rows.start, rows.stop, device=samples.device)
-                yield samples.inputs(ids, self.receptors, self.seed if keys is None else keys[rows])
+                given = keys[rows] if isinstance(keys, SpikeKeys) else keys or self.seed
+                yield samples.inputs(ids, self.receptors, given)
 
         n_timesteps = self._n_timesteps(samples)
         return respond(state, batches(), n_timesteps, self._engine(samples), config)

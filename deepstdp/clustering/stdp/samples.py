@@ -17,6 +17,8 @@ from deepstdp.spiking.receptors import Receptors
 class Samples:
     """Features (N, P) or spikes (N, T, D), in a tensor, an array or a memory map.
 
+    Events are spikes as a sparse tensor, ``torch.sparse_coo_tensor([sample, step, channel], ...)``.
+
     Only the rows that are asked for are copied, so a memory map may be larger than memory.
 
     Args:
@@ -65,7 +67,8 @@ class Samples:
     def rows(self, ids: Int64[Tensor, "b"]) -> Shaped[Tensor, "b ..."]:
         """Some of the samples, on the device."""
         if self.is_tensor:
-            return self._data[ids]
+            rows = self._data.index_select(0, ids)
+            return rows.to_dense() if rows.is_sparse else rows
         return torch.from_numpy(np.array(self._data[ids.cpu().numpy()])).to(self.device)
 
     def inputs(

@@ -179,18 +179,25 @@ def spikes(n=200, n_timesteps=40, d=30):
     return rng.random((n, n_timesteps, d)) < np.where(busy, 0.3, 0.05)[:, None, :], y
 
 
-@pytest.mark.parametrize("as_tensor", [False, True])
-def test_spikes_in_the_place_of_rates(as_tensor, tmp_path):
-    x, y = spikes()
-    x = torch.from_numpy(x) if as_tensor else x
+def as_events(x):
+    x = torch.from_numpy(x)
+    ones = torch.ones(int(x.sum()))
+    return torch.sparse_coo_tensor(x.nonzero().T, ones, x.shape, check_invariants=True)
+
+
+@pytest.mark.parametrize("form", [np.asarray, torch.from_numpy, as_events])
+def test_spikes_in_the_place_of_rates(form, tmp_path):
+    dense, y = spikes()
+    x = form(dense)
     estimator = STDPClustering(2).fit(x)
     assert normalized_mutual_info_score(y, np.asarray(estimator.labels_)) > 0.95
     assert estimator.cluster_centers_.shape == (2, 30)
     estimator.save(tmp_path / "s.safetensors")
     again = STDPClustering.load(tmp_path / "s.safetensors").predict(x)
     assert np.array_equal(np.asarray(again), np.asarray(estimator.labels_))
+    assert np.array_equal(np.asarray(again), STDPClustering(2).fit(dense).labels_)
     with pytest.raises(ValueError, match="30 features"):
-        estimator.predict(x[:, :, :20])
+        estimator.predict(dense[:, :, :20])
 
 
 def test_save_and_load(tmp_path):
@@ -219,7 +226,10 @@ def test_save_and_load(tmp_path):
         ({"v_threshold": 1e4}, "make no neuron fire: lower threshold_drives"),
         ({"gain": 1e3}, "input rates are at their ceiling: lower gain"),
         ({"n_clusters": 250, "homeostasis": "none"}, "win no sample: raise alpha"),
-        ({"homeostasis": "dual", "alpha": 0.05}, "homeostasis moved one: lower alpha"),
+        (
+            {"n_clusters": 3, "homeostasis": "dual", "alpha": 0.05},
+            "homeostasis moved one: lower alpha",
+        ),
     ],
 )
 def test_what_is_not_healthy_is_said_with_the_parameter_to_turn(settings, message):
@@ -238,7 +248,7 @@ def test_a_healthy_layer_says_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         health = STDPClustering(4).fit(x).health_
-    assert health.dead == health.silent == 0
+    assert health.dead_neurons == health.silent_samples == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Feature vectors in a file: ``.npy`` (memory-mapped), ``.npz`` or ``.csv``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from deepstdp.errors import UserError
+
+_FEATURE_KEYS = ("features", "x", "X", "embeddings", "data", "arr_0")
+_LABEL_KEYS = ("labels", "y", "targets")
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """What a file holds.
+
+    Attributes:
+        features: (N, P) numbers, or (N, T, D) spikes.
+        labels: (N,) of any kind, for the summary alone; None if there are none.
+    """
+
+    features: Shaped[np.ndarray, "..."]
+    labels: Shaped[np.ndarray, "n"] | None
+
+
+def read_features(path: Path, labels_path: Path | None = None) -> FeatureFile:
+    """Read features, and labels if the file, or another, has them.
+
+    Raises:
+        UserError: a file that is missing or cannot be read, or arrays that do not fit.
+    """
+    arrays = _read(path)
+    key = next((k for k in _FEATURE_KEYS if k in arrays), None)
+    if key is None:
+        raise UserError(f"{path} has no array 'features', only {', '.join(arrays)}")
+    features = arrays[key]
+    if features.ndim not in (2, 3) or features.dtype.kind not in "biuf":
+        raise UserError(
+            f"{path}: expected (N, P) features or (N, T, D) spikes, not "
+            f"{features.dtype} of shape {features.shape}"
+        )
+    labels = next((arrays[k] for k in _LABEL_KEYS if k in arrays), None)
+    if labels_path is not None:
+        labels = next(iter(_read(labels_path).values()))
+    if labels is not None:
+        if labels.size != len(features):
+            raise UserError(f"there are {labels.size} labels for {len(features)} samples")
+        labels = labels.reshape(-1)
+    return FeatureFile(features, labels)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
+    try:
+        if path.suffix.lower() in (".csv", ".txt"):
+            return {"features": np.loadtxt(path, delimiter=",", ndmin=2)}
+        mapped = path.suffix.lower() == ".npy"
+        loaded = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        return {"features": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except Exception as error:  # a damaged file raises all kinds
+        reason = str(error).split("\n")[0]
+        raise UserError(f"{path} cannot be read as .npy, .npz or .csv ({reason})") from None
