@@ -9,7 +9,7 @@ import torch
 
 from deepstdp.errors import UserError
 
-_RELEVANT = ("deepstdp", "torch", "numpy", "scipy", "scikit-learn", "kornia")
+_RELEVANT = ("deepstdp", "torch", "numpy", "numba", "scipy", "scikit-learn", "kornia")
 
 
 def resolve_device(accelerator: str) -> torch.device:

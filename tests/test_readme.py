@@ -16,7 +16,7 @@ COMMANDS = [
     line
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
-    if line.startswith("deepstdp ")
+    if line.startswith(("deepstdp ", "python -c "))
 ]
 SHORT = {
     "train": ["--training.epochs", "1"],
@@ -37,14 +37,18 @@ def workplace(tmp_path, tiny_zip, class_folder, monkeypatch):
 
 
 def test_every_command_runs(workplace, capsys):
-    assert {command.split()[1] for command in COMMANDS} == {
+    assert {command.split()[1] for command in COMMANDS if command.startswith("deepstdp")} == {
         "train",
         "compare",
         "evaluate",
         "predict",
+        "cluster",
     }
     for command in COMMANDS:
         arguments = shlex.split(command)[1:]
+        if command.startswith("python"):
+            exec(arguments[1], {})
+            continue
         extra = SHORT.get(arguments[0], [])
         if "tiny-imagenet-200.zip" in command:
             extra = [*extra, *SMALL_DATA]

@@ -97,7 +97,8 @@ def predict_keys(seed: int, signed: Int32[Tensor, "n p"]) -> SpikeKeys:
     zero = torch.zeros_like(columns)
     low, high, *_ = philox((columns, zero, zero, zero), key_words(0, Stream.PREDICT_SPIKES))
     multipliers = ((high << 32) | low) | 1
-    digest = ((signed.to(torch.int64) + FULL_RATE + 1) * multipliers).sum(dim=1)
+    offset = (FULL_RATE + 1) * multipliers.sum()
+    digest = (signed * multipliers).sum(dim=1) + offset
     return SpikeKeys.of(seed, Stream.PREDICT_SPIKES, digest & MASK, (digest >> 32) & MASK)
 
 

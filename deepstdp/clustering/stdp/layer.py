@@ -25,6 +25,9 @@ _START, _ORDER, _SUBSET = 0, 1, 2
 _SUBSET_SIZE, _SUBSET_PER_CLUSTER = 20_000, 4
 """How many samples set the scales and offer themselves as seeds."""
 
+_RESPONSE_BATCH, _RESPONSE_ENTRIES = 2048, 1 << 24
+"""Samples that are labelled at once, and the most spike counts that they may have."""
+
 
 class SpikingLayer:
     """Receptors, K neurons and the passes they have learnt.
@@ -103,9 +106,10 @@ class SpikingLayer:
         state, config = self._on_device_of(samples), self.config
 
         def batches() -> Iterator[Input]:
-            starts = range(0, len(samples), config.batch_size)
+            size = max(1, min(_RESPONSE_BATCH, _RESPONSE_ENTRIES // self.n_clusters))
+            starts = range(0, len(samples), size)
             for start in self._progress.track(starts, "labels", len(starts)):
-                rows = slice(start, min(start + config.batch_size, len(samples)))
+                rows = slice(start, min(start + size, len(samples)))
                 ids = torch.arange(rows.start, rows.stop, device=samples.device)
                 given = keys[rows] if isinstance(keys, SpikeKeys) else keys or self.seed
                 yield samples.inputs(ids, self.receptors, given)

@@ -43,7 +43,9 @@ class Samples:
         self.is_spikes = data.ndim == 3
         on_gpu = engine == "cuda" and torch.cuda.is_available()
         self.device = data.device if self.is_tensor else torch.device("cuda" if on_gpu else "cpu")
-        if self.is_tensor and data.is_floating_point() and not torch.isfinite(data).all():
+        # The sum is finite if all are; only if it is not do they need to be looked at one by one.
+        is_checked = not self.is_tensor or self.is_spikes or bool(torch.isfinite(data.sum()))
+        if not is_checked and not torch.isfinite(data).all():
             raise UserError("the features contain NaN or infinity")
 
     def __len__(self) -> int:

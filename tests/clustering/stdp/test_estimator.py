@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepstdp import STDPClustering
+from deepstdp.clustering.stdp import layer
 from deepstdp.config import STDPConfig
 from deepstdp.errors import UserError
 
@@ -92,7 +93,7 @@ def test_labels_are_what_predict_gives():
     assert np.array_equal(top, counts.max(axis=1))
 
 
-def test_labels_do_not_depend_on_batches_or_threads_or_order():
+def test_labels_do_not_depend_on_batches_or_threads_or_order(monkeypatch):
     import numba
 
     x, _ = blobs()
@@ -102,7 +103,7 @@ def test_labels_do_not_depend_on_batches_or_threads_or_order():
     try:
         for n_threads in range(1, threads + 1):
             numba.set_num_threads(n_threads)
-            estimator.layer_.config = STDPConfig(batch_size=7 * n_threads)
+            monkeypatch.setattr(layer, "_RESPONSE_BATCH", 7 * n_threads)
             assert np.array_equal(estimator.predict(x), labels)
     finally:
         numba.set_num_threads(threads)
