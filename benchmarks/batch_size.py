@@ -49,7 +49,7 @@ def draw(nmi: dict[int, list[float]]) -> None:
     axis.plot(
         list(nmi), [np.mean(values) for values in nmi.values()], "_", color="k", markersize=22
     )
-    axis.set(xscale="log", xlabel="batch size", ylabel="NMI with the labels", ylim=(0, 1))
+    axis.set(xscale="log", xlabel="batch size", ylabel="NMI with the labels", ylim=(0.8, 1))
     axis.set_xticks(list(nmi), [str(b) for b in nmi])
     axis.set_title(
         f"{N:,} samples, K = {K}, one pass, {N_SEEDS} seeds; bars are means", fontsize=10

@@ -17,15 +17,15 @@ from matplotlib import pyplot as plt
 from benchmarks.hardware import RESULTS, save
 from deepstdp import STDPClustering
 
-BASE = {"n": 5_000, "k": 100, "p": 256, "t": 25}
+BASE = {"n": 20_000, "k": 100, "p": 256, "t": 25}
 AXES = {
-    "n": (5_000, 20_000, 100_000, 1_000_000),
+    "n": (20_000, 100_000, 1_000_000),
     "k": (10, 100, 1_000, 10_000),
     "p": (32, 128, 256, 1_024),
     "t": (10, 25, 50, 100),
 }
 TITLES = {"n": "samples N", "k": "neurons K", "p": "features P", "t": "steps T"}
-LARGEST = {"n": 20_000, "k": 10_000, "p": 1_024, "t": 25}
+LARGEST = {"n": 1_000_000, "k": 10_000, "p": 1_024, "t": 25}
 
 
 def seconds(folder: Path, n: int, k: int, p: int, t: int) -> float:
@@ -58,7 +58,7 @@ def main() -> None:
                 print(f"{TITLES[axis]} = {value:>9,}: {curves[axis][value]:.2f} s", flush=True)
             if axis == "n":
                 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-                print(f"largest memory so far {memory:.2f} GiB, features {2**20 * 1e-6:.2f} GiB")
+                print(f"largest memory so far {memory:.2f} GiB")
         largest = seconds(Path(folder), **LARGEST)
     memory_largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{LARGEST}: {largest:.1f} s, {memory_largest:.2f} GiB")
@@ -83,6 +83,11 @@ def draw(curves: dict[str, dict[int, float]]) -> None:
         panel.plot(values, times[-1] * values / values[-1], ":", color="gray")
         panel.plot(values, times, "o-")
         panel.set(xscale="log", yscale="log", xlabel=TITLES[axis])
+        panel.set_xticks(values, [f"{value:,}" for value in values], fontsize=7)
+        ticks = (0.03, 0.1, 0.3, 1, 3, 10)
+        panel.set_yticks(ticks, list(map(str, ticks)))
+        panel.minorticks_off()
+        panel.set_ylim(min(times) / 2, max(times) * 2)
         panel.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("seconds a pass")
     figure.suptitle("one pass; dotted: proportional", fontsize=10)

@@ -15,11 +15,20 @@ _CHUNK = 16384
 
 
 def squared_distances(
-    x: Float[Tensor, "n p"], centres: Float[Tensor, "k p"]
+    x: Float[Tensor, "n p"],
+    centres: Float[Tensor, "k p"],
+    norms: Float[Tensor, "n"] | None = None,
 ) -> Float[Tensor, "n k"]:
-    """||x_i - c_j||^2 = ||x_i||^2 - 2 x_i c_j + ||c_j||^2, never negative."""
+    """||x_i - c_j||^2 = ||x_i||^2 - 2 x_i c_j + ||c_j||^2, never negative.
+
+    Args:
+        x: samples.
+        centres: points.
+        norms: ||x_i||^2, where they are known.
+    """
+    norms = x.square().sum(dim=1) if norms is None else norms
     cross = torch.addmm(centres.square().sum(dim=1)[None, :], x, centres.T, alpha=-2)
-    return (cross + x.square().sum(dim=1, keepdim=True)).clamp_(min=0)
+    return cross.add_(norms[:, None]).clamp_(min=0)
 
 
 def kmeans_plus_plus(
@@ -40,17 +49,19 @@ def seed_indices(
     Of ``n_candidates`` for a seed the one is taken that leaves the smallest sum of squares.
     """
     draws = torch.from_numpy(generator.random((n_clusters, n_candidates))).to(x.device)
-    chosen = [(draws[0, :1] * len(x)).long()]
-    nearest = squared_distances(x, x[chosen[0]])[:, 0]
-    for draw in draws[1:]:
+    norms = x.square().sum(dim=1)
+    chosen = (draws[:, 0] * len(x)).long()
+    nearest = squared_distances(x, x[chosen[:1]], norms)[:, 0]
+    for position in range(1, n_clusters):
         cumulative = nearest.double().cumsum(0)
-        candidates = torch.searchsorted(cumulative, draw * cumulative[-1], right=True)
+        candidates = torch.searchsorted(cumulative, draws[position] * cumulative[-1], right=True)
         candidates = candidates.clamp(max=len(x) - 1)
-        distances = torch.minimum(nearest[:, None], squared_distances(x, x[candidates]))
+        distances = squared_distances(x, x[candidates], norms)
+        torch.minimum(distances, nearest[:, None], out=distances)
         best = distances.sum(dim=0).argmin()
-        chosen.append(candidates[best, None])
+        chosen[position] = candidates[best]
         nearest = distances[:, best]
-    return torch.cat(chosen)
+    return chosen
 
 
 def assign(

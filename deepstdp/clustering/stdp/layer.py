@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from deepstdp.clustering.lloyd import seed_indices
@@ -22,8 +23,11 @@ from deepstdp.spiking.layer import LayerState, initial_state, learn_batch, respo
 from deepstdp.spiking.receptors import Receptors, fit_receptors, kind_for
 
 _START, _ORDER, _SUBSET = 0, 1, 2
-_SUBSET_SIZE, _SUBSET_PER_CLUSTER = 20_000, 4
-"""How many samples set the scales and offer themselves as seeds."""
+_SUBSET_PER_CLUSTER, _SMALL_SUBSET, _LARGE_SUBSET = 10, 5_000, 20_000
+"""How many samples set the scales and offer themselves as seeds, and the least and the most."""
+
+_MOST_CHOSEN = 1_000
+"""With more neurons than this, seeds are samples at random: choosing them costs N K P."""
 
 _RESPONSE_BATCH, _RESPONSE_ENTRIES = 2048, 1 << 24
 """Samples that are labelled at once, and the most spike counts that they may have."""
@@ -137,7 +141,8 @@ class SpikingLayer:
         if k > n:
             raise UserError(f"n_clusters={k}, but n_samples={n}: give at least a sample a neuron")
         key = (self.seed, Stream.CLUSTERING)
-        size = min(n, max(_SUBSET_SIZE, _SUBSET_PER_CLUSTER * k))
+        size = min(max(_SUBSET_PER_CLUSTER * k, _SMALL_SUBSET), _LARGE_SUBSET)
+        size = min(max(size, k), n)
         chosen = numpy_generator(*key, _SUBSET, self.n_passes).permutation(n)[:size]
         rows = samples.rows(torch.from_numpy(chosen).to(samples.device).sort().values).cpu()
         if samples.is_spikes:
@@ -147,12 +152,18 @@ class SpikingLayer:
             self.receptors = fit_receptors(rows, self.seed, self.config)
             gain, n_active = self.receptors.gain, self.receptors.n_channels
             points, rates = rows.double(), encoding.on_off(self.receptors.rates(rows))
-        start = numpy_generator(*key, _START, self.n_passes)
-        # Twice scikit-learn's candidates: k-means can move a seed far, STDP cannot.
-        n_candidates = 2 * (2 + int(math.log(k)))
-        seeds = rates[seed_indices(points, k, start, n_candidates)]
+        seeds = rates[self._choose(points)]
         noise = torch_generator(self.seed, Stream.SYNAPSE_NOISE, self.n_passes)
         self.state = initial_state(rates, seeds, n_active, gain, noise, self.config)
+
+    def _choose(self, points: Float[Tensor, "n p"]) -> Int64[Tensor, "k"]:
+        """The samples that synapses start from, by k-means++."""
+        k, n = self.n_clusters, len(points)
+        generator = numpy_generator(self.seed, Stream.CLUSTERING, _START, self.n_passes)
+        if k > _MOST_CHOSEN:
+            return torch.from_numpy(generator.permutation(n)[:k])
+        # Twice scikit-learn's candidates: k-means can move a seed far, STDP cannot.
+        return seed_indices(points, k, generator, 2 * (2 + int(math.log(k))))
 
     def tensors(self) -> Tensors:
         """Everything that has been learnt."""

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from benchmarks.defaults import PROBLEMS, nmi_of_both
 from deepstdp import STDPClustering
 from deepstdp.clustering.stdp import layer
 from deepstdp.config import STDPConfig
@@ -43,34 +43,12 @@ def test_every_setting_is_a_parameter_with_the_same_default():
         STDPClustering(timesteps=3)
 
 
-digits = load_digits()
-whitened = PCA(32, whiten=True, random_state=0).fit_transform(digits.data)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("make", "k"),
-    [
-        (lambda s: (digits.data, digits.target), 10),
-        (lambda s: (digits.data, digits.target), 30),
-        (lambda s: (whitened, digits.target), 30),
-        (lambda s: make_blobs(2000, 2, centers=8, random_state=s), 8),
-        (lambda s: make_blobs(2000, 8, centers=10, cluster_std=3, random_state=s), 10),
-        (lambda s: make_blobs([1000] * 2 + [100] * 4, 2, random_state=s), 6),
-        (lambda s: make_blobs([1000] + [100] * 9, 16, cluster_std=4, random_state=s), 10),
-    ],
-    ids=["digits-10", "digits-30", "whitened", "blobs-2d", "blobs-8d", "10:1-2d", "10:1-16d"],
-)
-def test_defaults_are_as_good_as_k_means(make, k):
-    differences = []
-    for seed in range(10):
-        x, y = make(seed)
-        theirs = KMeans(k, n_init=1, random_state=seed).fit_predict(x)
-        ours = STDPClustering(k, random_state=seed).fit_predict(x)
-        differences.append(
-            normalized_mutual_info_score(y, ours) - normalized_mutual_info_score(y, theirs)
-        )
-    assert np.mean(differences) > -0.02
+@pytest.mark.filterwarnings("ignore:STDPClustering")
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_defaults_are_as_good_as_k_means(problem):
+    theirs, ours = nmi_of_both(problem)
+    assert np.mean(ours - theirs) > -0.02
 
 
 def test_two_clear_clusters_by_hand():
