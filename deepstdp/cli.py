@@ -224,7 +224,11 @@ def _cluster_parser() -> ArgumentParser:
 def _cluster(parser: ArgumentParser, args: Namespace) -> None:
     for option in ("out", "model"):
         _require_folder(option, getattr(args, option))
+    if not 0 <= args.seed < 2**32:
+        raise UserError(f"--seed must lie between 0 and 2**32 - 1, not {args.seed}")
     data = read_features(Path(args.features), Path(args.labels) if args.labels else None)
+    if args.compare and data.features.ndim != 2:
+        raise UserError("k-means takes features, not spikes: leave --compare out")
     settings = {name: getattr(args.stdp, name) for name in SETTINGS}
     estimator = STDPClustering(
         args.n_clusters, max_iter=args.max_iter, random_state=args.seed, **settings

@@ -114,7 +114,10 @@ def load_model(
     channels, height, width = info["input_shape"]
     blank = torch.zeros(1, channels, height, width, dtype=torch.uint8)
     # The device of the run need not be here.
-    config = replace(run.config(), accelerator="auto")
+    config = run.config()
+    stdp = replace(config.clustering.stdp, engine="auto")
+    clustering = replace(config.clustering, stdp=stdp)
+    config = replace(config, accelerator="auto", clustering=clustering)
     model = build_model(config, blank, SILENT, backbone, clusterer)
     try:
         model.network.load_state_dict(weights)
@@ -125,7 +128,8 @@ def load_model(
     if clusterer is None or any(name.startswith("clusterer.") for name in tensors):
         model.load_clustering_tensors(tensors)
     else:  # an object that was given here keeps what it has learnt
-        model.reducer.load_state(unprefixed("reducer", tensors))
+        on_device = {name: value.to(model.device) for name, value in tensors.items()}
+        model.reducer.load_state(unprefixed("reducer", on_device))
     return model, (channels, height, width)
 
 

@@ -140,6 +140,7 @@ def test_on_error_skip_goes_on_and_counts(class_folder, tmp_path, capsys):
         (["cluster", "nowhere.npy"], "nowhere.npy does not exist"),
         (["cluster", "nowhere.npy", "--out", "no/x.csv"], "there is no folder no"),
         (["cluster", "nowhere.npy", "--compare", "magic"], "compare"),
+        (["cluster", "nowhere.npy", "--seed", "-1"], "--seed must lie between"),
         (["train", "--resume", "--run_dir", "nowhere"], "not a run directory"),
         (["train", "--training.learning_rate", ".inf"], "must be finite"),
         (["train", "--clustering.method", "custom"], "needs clustering.class_path"),
@@ -228,7 +229,9 @@ def test_cluster_a_feature_file(tmp_path, capsys):
     printed = {line.split()[0]: line.split()[1:] for line in lines[1:]}
     assert float(printed["nmi_labels"][0]) > 0.95
     assert float(printed["retest_agreement"][0]) > 0.9
-    clusters = np.array([int(row["cluster"]) for row in csv.DictReader(out.open())])
+    clusters = np.array(
+        [int(row["cluster"]) for row in csv.DictReader(out.read_text().splitlines())]
+    )
     assert np.array_equal(STDPClustering.load(model).predict(x), clusters)
 
 
@@ -236,6 +239,6 @@ def test_cluster_warns_and_takes_settings(tmp_path, capsys):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(60, 5)))
     arguments = ["cluster", str(tmp_path / "x.npy"), "--stdp.v_threshold", "1e5"]
     assert main(arguments) == 0
-    assert "no neuron fire: lower threshold_drives" in capsys.readouterr().err
+    assert "no neuron fire: lower v_threshold" in capsys.readouterr().err
     assert main([*arguments, "--stdp.eta", "3"]) == 2
     assert "eta must lie in (0, 1]" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_make_targets_exist_and_the_demo_is_a_command_that_parses(workplace):
 
 
 def test_the_tree_names_every_room():
-    tree = re.search(r"```text\n(.*?)```", README, re.DOTALL)[1]
+    tree = re.search(r"```text\n(deepstdp/\n.*?)```", README, re.DOTALL)[1]
     rooms = {path.name for path in (ROOT / "deepstdp").iterdir() if not path.name.startswith("_")}
     named = {word.rstrip("/") for word in re.findall(r"^  (\S+)", tree, re.MULTILINE)}
     assert named == rooms

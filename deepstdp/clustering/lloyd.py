@@ -13,6 +13,8 @@ from torch import Tensor
 _CHUNK = 16384
 """Samples at a time, so that memory grows with K, not with N K."""
 
+_ONE_HOT_ENTRIES = 1 << 22
+
 
 def squared_distances(
     x: Float[Tensor, "n p"],
@@ -87,7 +89,9 @@ def update(
     """
     counts = torch.bincount(labels, minlength=n_clusters).to(x.dtype)
     sums = x.new_zeros(n_clusters, x.shape[1])
-    for part, part_labels in zip(x.split(_CHUNK), labels.split(_CHUNK), strict=True):
+    # A product, and not index_add_, whose order of additions a GPU leaves open.
+    size = max(1, _ONE_HOT_ENTRIES // n_clusters)
+    for part, part_labels in zip(x.split(size), labels.split(size), strict=True):
         sums += torch.nn.functional.one_hot(part_labels, n_clusters).to(x.dtype).T @ part
     empty = torch.nonzero(counts == 0)[:, 0]
     if len(empty) > 0:

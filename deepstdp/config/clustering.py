@@ -22,6 +22,7 @@ class ReductionConfig:
     align: bool = True
 
     def __post_init__(self) -> None:
+        require_types(self, "reduction.")
         require(self.n_components >= 1, "reduction.n_components must be at least 1")
 
 
@@ -36,6 +37,7 @@ class KMeansConfig:
     n_iterations: int = 20
 
     def __post_init__(self) -> None:
+        require_types(self, "clustering.kmeans.")
         require(self.n_iterations >= 1, "clustering.kmeans.n_iterations must be at least 1")
 
 
@@ -85,6 +87,7 @@ class ClusteringConfig:
     sinkhorn: SinkhornConfig = field(default_factory=SinkhornConfig)
 
     def __post_init__(self) -> None:
+        require_types(self, "clustering.")
         require(
             self.n_clusters >= 1, f"clustering.n_clusters must be at least 1, not {self.n_clusters}"
         )

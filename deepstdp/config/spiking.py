@@ -8,6 +8,12 @@ from deepstdp.config.checks import require, require_types
 Auto = Literal["auto"]
 EngineName = Literal["auto", "reference", "cpu", "cuda"]
 
+MAX_TIMESTEPS = 1 << 13
+"""Beyond this, two draws of a sample would share a counter (see ``spiking.encoding``)."""
+
+MAX_FEATURES = 1 << 13
+"""Beyond this, most int8 synapses of a vector of unit length would be zero."""
+
 MOST_STEPS_IN_BATCH = 1 << 18
 """Samples times steps of a batch: beyond it an int32 sum of traces could overflow."""
 
@@ -95,6 +101,10 @@ class STDPConfig:
         require_types(self, "clustering.stdp.")
         for name in ("n_timesteps", "batch_size", "n_passes"):
             require(getattr(self, name) >= 1, f"clustering.stdp.{name} must be at least 1")
+        require(
+            self.n_timesteps <= MAX_TIMESTEPS,
+            f"clustering.stdp.n_timesteps must be at most {MAX_TIMESTEPS}, not {self.n_timesteps}",
+        )
         most = MOST_STEPS_IN_BATCH // self.n_timesteps
         require(
             self.batch_size <= most,

@@ -41,13 +41,23 @@ def read_features(path: Path, labels_path: Path | None = None) -> FeatureFile:
             f"{path}: expected (N, P) features or (N, T, D) spikes, not "
             f"{features.dtype} of shape {features.shape}"
         )
-    labels = next((arrays[k] for k in _LABEL_KEYS if k in arrays), None)
+    if features.size == 0:
+        raise UserError(f"{path}: nothing to cluster in features of shape {features.shape}")
     if labels_path is not None:
-        labels = next(iter(_read(labels_path).values()))
+        arrays = _read(labels_path)
+    labels = next((arrays[k] for k in _LABEL_KEYS if k in arrays), None)
+    if labels is None and labels_path is not None:
+        if not arrays:
+            raise UserError(f"{labels_path} is empty")
+        labels = next(iter(arrays.values()))
     if labels is not None:
         if labels.size != len(features):
             raise UserError(f"there are {labels.size} labels for {len(features)} samples")
         labels = labels.reshape(-1)
+    if features.dtype.kind == "f" and not np.isfinite(np.sum(features, dtype=np.float64)):
+        raise UserError(f"{path}: the features contain NaN or infinity")
+    if not features.dtype.isnative or features.dtype.itemsize > 8:
+        features = features.astype(np.float64)
     return FeatureFile(features, labels)
 
 

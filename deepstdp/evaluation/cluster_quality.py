@@ -19,8 +19,10 @@ def explained_variance(
     """
     sums = np.zeros((n_clusters, features.shape[1]))
     squares = 0.0
+    # About a point among them, lest squares of an offset drown the variance.
+    origin = np.asarray(features[:_CHUNK], dtype=np.float64).mean(axis=0)
     for start in range(0, len(features), _CHUNK):
-        part = np.asarray(features[start : start + _CHUNK], dtype=np.float64)
+        part = np.asarray(features[start : start + _CHUNK], dtype=np.float64) - origin
         np.add.at(sums, clusters[start : start + _CHUNK], part)
         squares += float(np.square(part).sum())
     counts = np.bincount(clusters, minlength=n_clusters)

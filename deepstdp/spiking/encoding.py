@@ -22,10 +22,6 @@ RATE_BITS = 16
 WORD_STEPS = 32
 """Steps whose spikes share a word."""
 
-MAX_CHANNELS = 1 << 20
-MAX_TIMESTEPS = WORD_STEPS << 8
-"""Beyond these, two draws of a sample would share a counter."""
-
 
 def automatic_gain(features: Float[Tensor, "n p"], input_spikes: float) -> float:
     """The gain at which a sample makes ``input_spikes`` spikes a step on average.
@@ -134,6 +130,7 @@ def spike_words(
     for block, start in enumerate(range(0, n_timesteps, WORD_STEPS)):
         m = torch.zeros_like(rate)
         for k in range(RATE_BITS):
+            # 20 bits number the channel and 12 the plane: see config.spiking.MAX_TIMESTEPS.
             counter = channels + ((block * RATE_BITS + k) << 20)
             r = mix((low + counter) & MASK, high)
             m = torch.where((rate >> k) & 1 == 1, r | m, r & m)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int32
 from torch import Tensor
 
+from deepstdp.config import STDPConfig
 from deepstdp.spiking.encoding import FULL_RATE
 from deepstdp.spiking.layer import Labels, LayerState
 
@@ -48,16 +49,15 @@ def examine(state: LayerState, labels: Labels, signed_rates: Int32[Tensor, "b p"
     )
 
 
-def complaints(health: Health) -> list[str]:
-    """One line for each thing that is wrong."""
+def complaints(health: Health, config: STDPConfig) -> list[str]:
+    """One line for each thing that is wrong, with the parameter that would mend it."""
+    threshold = "threshold_drives" if config.v_threshold == "auto" else "v_threshold"
+    gain = "input_spikes" if config.gain == "auto" else "gain"
+    helps = "set homeostasis" if config.homeostasis == "none" else "raise alpha"
     rules = [
-        (
-            health.dead_neurons,
-            0.05,
-            "of the neurons win no sample: raise alpha, or lower n_clusters",
-        ),
-        (health.silent_samples, 0.05, "of the samples make no neuron fire: lower threshold_drives"),
-        (health.saturated_inputs, 0.2, "of the input rates are at their ceiling: lower gain"),
+        (health.dead_neurons, 0.05, f"of the neurons win no sample: {helps}, or lower n_clusters"),
+        (health.silent_samples, 0.05, f"of the samples make no neuron fire: lower {threshold}"),
+        (health.saturated_inputs, 0.2, f"of the input rates are at their ceiling: lower {gain}"),
         (
             health.threshold_drift,
             0.9,

@@ -117,7 +117,7 @@ def weight_dependent_step(
         up, down = (1 - w).clamp(min=0) ** mu, w.clamp(min=0) ** mu
     else:
         up, down = torch.exp(-mu * w), torch.exp(-mu * (1 - w))
-    n = sums.n_spikes[:, None]
+    n = sums.n_spikes[:, None].double()
     return config.eta * scale * (sums.pre_at_post * up - n * x_target * down)
 
 
@@ -143,6 +143,8 @@ def learn(
         most_spikes: no neuron fired more often.
         config: which rule, and its parameters.
     """
+    after = None if sums.post_at_pre is None else sums.post_at_pre.double()
+    sums = Sums(sums.n_spikes, sums.pre_at_post.double(), after)
     if config.rule == "centroid":
         learnt = centroid_step(w, sums, config.eta, scale, most_spikes)
     else:

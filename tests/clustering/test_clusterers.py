@@ -70,7 +70,7 @@ def test_clear_blobs_are_found_and_predicted(method):
     for _ in range(4):
         assignment = clusterer.fit_predict(x)
     assert normalized_mutual_info_score(y, assignment.labels.numpy()) > 0.8
-    agreement = (clusterer.predict(x[:100]).labels == assignment.labels[:100]).double().mean()
+    agreement = (clusterer.predict(x).labels == assignment.labels).double().mean()
     # Spikes are drawn anew in ``predict``, and Sinkhorn balances only what it was fitted to.
     assert agreement > {"stdp": 0.85, "sinkhorn": 0.8}.get(method, 0.999)
 

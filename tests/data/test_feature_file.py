@@ -56,8 +56,24 @@ def pickled(tmp_path):
         (lambda p: write(p, x=X[:, 0]), r"expected \(N, P\) features"),
         (lambda p: write(p, x=np.array([["a"]])), "expected"),
         (lambda p: write(p, x=X, y=np.arange(5)), "5 labels for 6 samples"),
+        (lambda p: write(p, x=X[:0]), "nothing to cluster"),
+        (lambda p: write(p, x=np.where(X > 3, np.inf, X)), "NaN or infinity"),
     ],
 )
 def test_what_cannot_be_used(make, message, tmp_path):
     with pytest.raises(UserError, match=message):
         read_features(make(tmp_path))
+
+
+def test_labels_of_an_npz_are_those_that_are_called_so(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    np.savez(tmp_path / "y.npz", images=np.zeros((9, 9)), labels=np.arange(6))
+    data = read_features(tmp_path / "x.npy", tmp_path / "y.npz")
+    assert data.labels.tolist() == list(range(6))
+
+
+def test_other_byte_orders_are_brought_to_ours(tmp_path):
+    np.save(tmp_path / "x.npy", X.astype(">f4"))
+    data = read_features(tmp_path / "x.npy")
+    assert data.features.dtype == np.float64
+    assert np.array_equal(data.features, X)

@@ -11,6 +11,7 @@ def test_explained_variance_by_hand():
     x = np.array([[0.0], [2.0], [4.0], [6.0]])
     clusters = np.array([0, 0, 1, 1])
     assert explained_variance(x, clusters, 3) == pytest.approx(1 - 4 / 20)
+    assert explained_variance(x + 1e8, clusters, 3) == pytest.approx(1 - 4 / 20)
     assert explained_variance(np.ones((4, 1)), clusters, 2) == 0
 
 

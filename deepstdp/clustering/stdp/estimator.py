@@ -1,6 +1,5 @@
 """STDP clustering as a scikit-learn estimator: spiking neurons in the place of k-means."""
 
-import json
 import warnings
 from dataclasses import fields
 from inspect import Parameter, Signature
@@ -35,6 +34,9 @@ _FOR_EPOCHS = ("persistent", "n_passes")
 
 SETTINGS = {f.name: f.default for f in fields(STDPConfig) if f.name not in _FOR_EPOCHS}
 _OWN = {"n_clusters": 8, "max_iter": 10, "random_state": 0}
+
+OTHER_SEED = 0x5EED
+"""What makes the seed of a retest of a seed."""
 
 _HEALTH_SAMPLES = 1000
 
@@ -89,8 +91,12 @@ class STDPClustering(
     __init__.__signature__ = Signature(  # type: ignore[attr-defined]
         [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)]
         + [
-            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default)
-            for name, default in (_OWN | SETTINGS).items()
+            Parameter(name, kind, default=default)
+            for (name, default), kind in zip(
+                (_OWN | SETTINGS).items(),
+                [Parameter.POSITIONAL_OR_KEYWORD] + [Parameter.KEYWORD_ONLY] * 99,
+                strict=False,
+            )
         ]
     )
 
@@ -112,7 +118,7 @@ class STDPClustering(
         some = samples.rows(torch.arange(min(len(samples), _HEALTH_SAMPLES), device=samples.device))
         rates = None if layer.receptors is None else layer.receptors.rates(some)
         self.health_ = examine(layer.learnt, labels, rates)
-        for complaint in complaints(self.health_):
+        for complaint in complaints(self.health_, layer.config):
             warnings.warn(f"STDPClustering: {complaint}", UserWarning, stacklevel=2)
         return self
 
@@ -120,7 +126,7 @@ class STDPClustering(
         """One more pass, over these samples; the first call takes the scales from them."""
         is_first = not hasattr(self, "layer_")
         samples = self._samples(X, reset=is_first)
-        layer = self._new_layer() if is_first else self.layer_
+        layer = self._new_layer() if is_first else self._with_settings()
         layer.learn(samples)
         self.layer_, self.n_iter_ = layer, layer.n_passes
         return self
@@ -129,14 +135,26 @@ class STDPClustering(
         """(N,) clusters; a sample's depends on the sample alone."""
         check_is_fitted(self, "n_iter_")
         samples = self._samples(X)
-        return samples.like_data(label(self.layer_.respond(samples)).labels)
+        return samples.like_data(label(self._with_settings().respond(samples)).labels)
 
     def transform(self, X: Any) -> Array:
         """(N, K) spikes of each neuron in T steps."""
         check_is_fitted(self, "n_iter_")
         samples = self._samples(X)
-        counts = torch.cat([response.counts for response in self.layer_.respond(samples)])
-        return samples.like_data(counts.to(samples.float_dtype))
+        shape = (len(samples), self.layer_.n_clusters)
+        counts = torch.empty(shape, dtype=samples.float_dtype, device=samples.device)
+        start = 0
+        for response in self._with_settings().respond(samples):
+            counts[start : start + len(response.counts)] = response.counts
+            start += len(response.counts)
+        return samples.like_data(counts)
+
+    def retest(self, X: Any) -> Array:
+        """(N,) clusters under another spike seed: how often they agree bounds every agreement."""
+        check_is_fitted(self, "n_iter_")
+        samples = self._samples(X)
+        responses = self._with_settings().respond(samples, self.layer_.seed ^ OTHER_SEED)
+        return samples.like_data(label(responses).labels)
 
     @property
     def cluster_centers_(self) -> np.ndarray:
@@ -163,12 +181,11 @@ class STDPClustering(
     def save(self, path: str | Path) -> None:
         """Write everything to one file: safetensors with a JSON header, no pickle."""
         check_is_fitted(self, "n_iter_")
-        info = {"parameters": self.get_params()}
-        try:
-            json.dumps(info)
-        except TypeError:
-            raise UserError("only a whole number as random_state can be saved") from None
-        save_tensors(Path(path), self.layer_.tensors(), info)
+        parameters = {name: _plain(value) for name, value in self.get_params().items()}
+        # The seed that was drawn is saved with the layer.
+        if not isinstance(parameters["random_state"], int):
+            parameters["random_state"] = None
+        save_tensors(Path(path), self.layer_.tensors(), {"parameters": parameters})
 
     @classmethod
     def load(cls, path: str | Path) -> "STDPClustering":
@@ -193,14 +210,21 @@ class STDPClustering(
         return self
 
     def _new_layer(self) -> SpikingLayer:
-        settings = {name: getattr(self, name) for name in SETTINGS}
         if not isinstance(self.n_clusters, int | np.integer) or self.n_clusters < 1:
             raise UserError(f"n_clusters must be a whole number from 1 on, not {self.n_clusters!r}")
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31)
         progress = getattr(self, "_progress", SILENT)
-        return SpikingLayer(int(self.n_clusters), int(seed), STDPConfig(**settings), progress)
+        return SpikingLayer(int(self.n_clusters), int(seed), self._config(), progress)
+
+    def _config(self) -> STDPConfig:
+        return STDPConfig(**{name: _plain(getattr(self, name)) for name in SETTINGS})
+
+    def _with_settings(self) -> SpikingLayer:
+        """The layer, under the settings as they are now."""
+        self.layer_.config = self._config()
+        return self.layer_
 
     def _max_iter(self) -> int:
         if not isinstance(self.max_iter, int | np.integer) or self.max_iter < 1:
@@ -223,4 +247,9 @@ class STDPClustering(
 
     @property
     def _n_features_out(self) -> int:
-        return self.n_clusters
+        return self.layer_.n_clusters
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar, as a grid search gives it, as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value

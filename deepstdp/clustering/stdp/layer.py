@@ -11,6 +11,7 @@ from torch import Tensor
 from deepstdp.clustering.lloyd import seed_indices
 from deepstdp.clustering.stdp.samples import Samples
 from deepstdp.config import STDPConfig
+from deepstdp.config.spiking import MAX_FEATURES, MAX_TIMESTEPS, MOST_STEPS_IN_BATCH
 from deepstdp.errors import UserError
 from deepstdp.files import Tensors
 from deepstdp.keyed_random import Stream, numpy_generator, torch_generator
@@ -30,7 +31,7 @@ _MOST_CHOSEN = 1_000
 """With more neurons than this, seeds are samples at random: choosing them costs N K P."""
 
 _RESPONSE_BATCH, _RESPONSE_ENTRIES = 2048, 1 << 24
-"""Samples that are labelled at once, and the most spike counts that they may have."""
+"""Samples that are labelled at once, and the most numbers that they may have or give."""
 
 
 class SpikingLayer:
@@ -92,11 +93,13 @@ class SpikingLayer:
         order = torch.from_numpy(generator.permutation(n)).to(samples.device)
         keys = encoding.learning_keys(self.seed, self.n_passes, order)
         engine = self._engine(samples)
-        starts = range(0, n, config.batch_size)
+        n_timesteps = self._n_timesteps(samples)
+        size = min(config.batch_size, MOST_STEPS_IN_BATCH // n_timesteps)  # spikes bring their T
+        starts = range(0, n, size)
         for start in self._progress.track(starts, "STDP", len(starts)):
-            rows = slice(start, start + config.batch_size)
+            rows = slice(start, start + size)
             inputs = samples.inputs(order[rows], self.receptors, keys[rows])
-            learn_batch(state, inputs, self._n_timesteps(samples), engine, config)
+            learn_batch(state, inputs, n_timesteps, engine, config)
         self.n_passes += 1
 
     def respond(self, samples: Samples, keys: SpikeKeys | int | None = None) -> Iterator[Response]:
@@ -110,13 +113,15 @@ class SpikingLayer:
         state, config = self._on_device_of(samples), self.config
 
         def batches() -> Iterator[Input]:
-            size = max(1, min(_RESPONSE_BATCH, _RESPONSE_ENTRIES // self.n_clusters))
+            # Of spikes, the samples themselves are large.
+            entries = max(self.n_clusters, samples.n_features * (samples.n_timesteps or 1))
+            size = max(1, min(_RESPONSE_BATCH, _RESPONSE_ENTRIES // entries))
             starts = range(0, len(samples), size)
             for start in self._progress.track(starts, "labels", len(starts)):
                 rows = slice(start, min(start + size, len(samples)))
                 ids = torch.arange(rows.start, rows.stop, device=samples.device)
-                given = keys[rows] if isinstance(keys, SpikeKeys) else keys or self.seed
-                yield samples.inputs(ids, self.receptors, given)
+                given = keys[rows] if isinstance(keys, SpikeKeys) else keys
+                yield samples.inputs(ids, self.receptors, self.seed if given is None else given)
 
         n_timesteps = self._n_timesteps(samples)
         return respond(state, batches(), n_timesteps, self._engine(samples), config)
@@ -125,7 +130,10 @@ class SpikingLayer:
         return make_engine(self.config.engine, samples.device, self.config.fixed_point)
 
     def _n_timesteps(self, samples: Samples) -> int:
-        return samples.n_timesteps or self.config.n_timesteps
+        n_timesteps = samples.n_timesteps or self.config.n_timesteps
+        if n_timesteps > MAX_TIMESTEPS:
+            raise UserError(f"spikes of {n_timesteps} steps: at most {MAX_TIMESTEPS} are possible")
+        return n_timesteps
 
     def _on_device_of(self, samples: Samples) -> LayerState:
         """The state, moved to where the samples are."""
@@ -140,15 +148,22 @@ class SpikingLayer:
         n, k = len(samples), self.n_clusters
         if k > n:
             raise UserError(f"n_clusters={k}, but n_samples={n}: give at least a sample a neuron")
+        if samples.n_features > MAX_FEATURES:
+            raise UserError(
+                f"int8 synapses cannot resolve {samples.n_features} features: reduce them to "
+                f"{MAX_FEATURES} or fewer first, for example by PCA"
+            )
         key = (self.seed, Stream.CLUSTERING)
         size = min(max(_SUBSET_PER_CLUSTER * k, _SMALL_SUBSET), _LARGE_SUBSET)
         size = min(max(size, k), n)
         chosen = numpy_generator(*key, _SUBSET, self.n_passes).permutation(n)[:size]
-        rows = samples.rows(torch.from_numpy(chosen).to(samples.device).sort().values).cpu()
+        ids = torch.from_numpy(chosen).to(samples.device).sort().values
         if samples.is_spikes:
             self.receptors, gain, n_active = None, 1.0, samples.n_features
-            points = rates = (rows != 0).to(torch.float32).mean(dim=1)
+            parts = [(samples.rows(some) != 0).float().mean(dim=1) for some in ids.split(256)]
+            points = rates = torch.cat(parts).cpu()
         else:
+            rows = samples.rows(ids).cpu()
             self.receptors = fit_receptors(rows, self.seed, self.config)
             gain, n_active = self.receptors.gain, self.receptors.n_channels
             points, rates = rows.double(), encoding.on_off(self.receptors.rates(rows))
@@ -157,7 +172,7 @@ class SpikingLayer:
         self.state = initial_state(rates, seeds, n_active, gain, noise, self.config)
 
     def _choose(self, points: Float[Tensor, "n p"]) -> Int64[Tensor, "k"]:
-        """The samples that synapses start from, by k-means++."""
+        """The samples that synapses start from: k-means++, or any for very many neurons."""
         k, n = self.n_clusters, len(points)
         generator = numpy_generator(self.seed, Stream.CLUSTERING, _START, self.n_passes)
         if k > _MOST_CHOSEN:
@@ -167,10 +182,8 @@ class SpikingLayer:
 
     def tensors(self) -> Tensors:
         """Everything that has been learnt."""
-        if self.state is None:
-            return {"n_passes": torch.tensor(self.n_passes)}
         parts = {"neurons": self.state, "receptors": self.receptors}
-        saved = {"n_passes": torch.tensor(self.n_passes)}
+        saved = {"n_passes": _tensor(self.n_passes), "seed": _tensor(self.seed)}
         for prefix, part in parts.items():
             if part is not None:
                 values = {name: x for name, x in vars(part).items() if name != "kind"}
@@ -178,14 +191,20 @@ class SpikingLayer:
         return saved
 
     def load_tensors(self, tensors: Tensors) -> None:
-        """Continue from ``tensors()``."""
-        self.n_passes = int(tensors["n_passes"])
+        """Continue from ``tensors()``.
+
+        Raises:
+            UserError: tensors of something else, or of another version.
+        """
+        if "neurons.synapses" not in tensors or "seed" not in tensors:
+            raise UserError("the saved state is not that of a spiking layer of this version")
+        self.n_passes, self.seed = int(tensors["n_passes"]), int(tensors["seed"])
         parts: dict[str, dict[str, Any]] = {}
         for prefix in ("neurons", "receptors"):
             start = f"{prefix}."
             named = {n.removeprefix(start): x for n, x in tensors.items() if n.startswith(start)}
             parts[prefix] = {name: x if x.ndim else x.item() for name, x in named.items()}
-        self.state = LayerState(**parts["neurons"]) if parts["neurons"] else None
+        self.state = LayerState(**parts["neurons"])
         self.receptors = None
         if parts["receptors"]:
             kind = kind_for(len(parts["receptors"]["mean"]), self.config)
@@ -193,4 +212,6 @@ class SpikingLayer:
 
 
 def _tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else torch.tensor(value)
+    if isinstance(value, Tensor):
+        return value
+    return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else torch.int64)

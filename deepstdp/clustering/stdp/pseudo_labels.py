@@ -7,14 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deepstdp.clustering.base import Assignment, Clusterer, State
-from deepstdp.clustering.stdp.estimator import SETTINGS, STDPClustering
+from deepstdp.clustering.stdp.estimator import OTHER_SEED, SETTINGS, STDPClustering
 from deepstdp.clustering.stdp.samples import Samples
 from deepstdp.config import STDPConfig
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking.encoding import label_keys
 from deepstdp.spiking.layer import Labels, label
-
-_OTHER_SEED = 0x5EED
 
 
 class STDPPseudoLabels(Clusterer):
@@ -60,7 +58,7 @@ class STDPPseudoLabels(Clusterer):
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Label the samples of ``fit_predict`` under another spike seed."""
-        return self._labelled_as(features, self._seed ^ _OTHER_SEED)
+        return self._labelled_as(features, self._seed ^ OTHER_SEED)
 
     def state(self) -> State:
         """Synapses, thresholds, receptors and scales."""

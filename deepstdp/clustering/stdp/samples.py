@@ -38,14 +38,14 @@ class Samples:
             )
         if 0 in data.shape:
             raise UserError(f"there is nothing to cluster in data of shape {tuple(data.shape)}")
-        self._data = data
         self.is_tensor = isinstance(data, Tensor)
+        self._data = data.detach() if self.is_tensor else data
         self.is_spikes = data.ndim == 3
         on_gpu = engine == "cuda" and torch.cuda.is_available()
         self.device = data.device if self.is_tensor else torch.device("cuda" if on_gpu else "cpu")
-        # The sum is finite if all are; only if it is not do they need to be looked at one by one.
-        is_checked = not self.is_tensor or self.is_spikes or bool(torch.isfinite(data.sum()))
-        if not is_checked and not torch.isfinite(data).all():
+        # A sum is finite if all its parts are; only else do they need to be looked at one by one.
+        known_finite = not self.is_tensor or self.is_spikes or bool(torch.isfinite(data.sum()))
+        if not known_finite and not torch.isfinite(data).all():
             raise UserError("the features contain NaN or infinity")
 
     def __len__(self) -> int:

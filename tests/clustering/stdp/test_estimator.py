@@ -202,9 +202,10 @@ def test_save_and_load(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"v_threshold": 1e4}, "make no neuron fire: lower threshold_drives"),
+        ({"v_threshold": 1e4}, "make no neuron fire: lower v_threshold"),
+        ({"threshold_drives": 1e4}, "make no neuron fire: lower threshold_drives"),
         ({"gain": 1e3}, "input rates are at their ceiling: lower gain"),
-        ({"n_clusters": 250, "homeostasis": "none"}, "win no sample: raise alpha"),
+        ({"n_clusters": 250, "homeostasis": "none"}, "win no sample: set homeostasis"),
         (
             {"n_clusters": 3, "homeostasis": "dual", "alpha": 0.05},
             "homeostasis moved one: lower alpha",
@@ -269,3 +270,72 @@ def test_what_is_learnt_does_not_depend_on_the_batch_size():
     means = [np.mean(values) for values in spread.values()]
     deviation = np.mean([np.std(values, ddof=1) for values in spread.values()])
     assert max(means) - min(means) <= 2 * deviation
+
+
+def noise(n=400, p=8):
+    """Where a label hangs on the last bit."""
+    return np.random.default_rng(0).normal(size=(n, p)).astype(np.float32)
+
+
+@pytest.mark.parametrize("p", [8, 150])
+def test_a_saved_layer_is_the_same_to_the_bit(tmp_path, p):
+    x = noise(p=p)
+    estimator = STDPClustering(20, random_state=None, max_iter=2).fit(x)
+    estimator.save(tmp_path / "a.safetensors")
+    loaded = STDPClustering.load(tmp_path / "a.safetensors")
+    assert np.array_equal(loaded.predict(x), estimator.labels_)
+    mine, theirs = estimator.layer_.tensors(), loaded.layer_.tensors()
+    assert set(mine) == set(theirs)
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    mine, theirs = (e.partial_fit(x).layer_.learnt.synapses for e in (estimator, loaded))
+    assert torch.equal(mine, theirs)
+
+
+def test_numpy_parameters_can_be_saved(tmp_path):
+    estimator = STDPClustering(np.int64(3), random_state=np.int64(2), eta=np.float64(0.1))
+    estimator.fit(noise()).save(tmp_path / "a.safetensors")
+    assert STDPClustering.load(tmp_path / "a.safetensors").eta == 0.1
+
+
+def test_a_state_of_another_kind_is_refused(tmp_path):
+    info = {"parameters": {}}
+    save_file({"n_passes": torch.ones(1)}, tmp_path / "a.safetensors", {"info": json.dumps(info)})
+    with pytest.raises(UserError, match="not that of a spiking layer"):
+        STDPClustering.load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("rule", ["centroid", "pair", "weight-dependent"])
+def test_every_rule_learns_the_same_with_every_engine(rule):
+    x = noise()
+    learnt = [
+        STDPClustering(6, engine=engine, rule=rule).partial_fit(x).layer_.learnt.synapses
+        for engine in ("reference", "cpu")
+    ]
+    assert torch.equal(learnt[0], learnt[1])
+
+
+def test_long_spike_trains_overflow_nothing():
+    x = torch.ones(300, 1500, 2, dtype=torch.bool)
+    x[:, :, 1] = False
+    estimator = STDPClustering(1, v_threshold=0.4, max_iter=1).fit(x)
+    assert estimator.cluster_centers_[0] == pytest.approx([1, 0], abs=0.01)
+    with pytest.raises(ValueError, match="at most 8192 are possible"):
+        STDPClustering(1).fit(torch.zeros(2, 9000, 1))
+
+
+def test_too_many_features_for_int8():
+    with pytest.raises(ValueError, match="reduce them"):
+        STDPClustering(1).fit(np.ones((2, 9000)))
+
+
+def test_settings_may_change_between_calls():
+    x = noise()
+    estimator = STDPClustering(4).partial_fit(x)
+    before = estimator.layer_.learnt.synapses
+    estimator.set_params(eta=1e-9).partial_fit(x)
+    assert torch.allclose(estimator.layer_.learnt.synapses, before, atol=1e-6)
+
+
+def test_a_tensor_with_a_gradient():
+    x = torch.from_numpy(noise()).requires_grad_()
+    assert STDPClustering(4).fit(x).cluster_centers_.shape[0] == 4
