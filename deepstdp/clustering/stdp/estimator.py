@@ -157,21 +157,21 @@ class STDPClustering(
         return samples.like_data(label(responses).labels)
 
     @property
-    def cluster_centers_(self) -> np.ndarray:
+    def cluster_centers_(self) -> Array:
         """See the class."""
         check_is_fitted(self, "n_iter_")
         w, receptors = self.layer_.learnt.synapses, self.layer_.receptors
         if receptors is None or receptors.kind == "population":
-            return w.cpu().numpy()
+            return self._like_fit(w)
         p = receptors.n_channels
         direction = torch.nn.functional.normalize(w[:, :p] - w[:, p:], dim=1)
-        return (receptors.mean + direction * receptors.scale).cpu().numpy()
+        return self._like_fit(receptors.mean + direction * receptors.scale)
 
     @property
-    def thresholds_(self) -> np.ndarray:
+    def thresholds_(self) -> Array:
         """See the class."""
         check_is_fitted(self, "n_iter_")
-        return self.layer_.learnt.thresholds().cpu().numpy()
+        return self._like_fit(self.layer_.learnt.thresholds())
 
     def follow(self, progress: Progress) -> "STDPClustering":
         """Show the passes in ``progress``."""
@@ -209,6 +209,10 @@ class STDPClustering(
         self.n_features_in_ = layer.n_features
         return self
 
+    def _like_fit(self, result: Tensor) -> Array:
+        """A tensor if the last samples were; a loaded estimator gives arrays."""
+        return result if getattr(self, "_gives_tensors", False) else result.cpu().numpy()
+
     def _new_layer(self) -> SpikingLayer:
         if not isinstance(self.n_clusters, int | np.integer) or self.n_clusters < 1:
             raise UserError(f"n_clusters must be a whole number from 1 on, not {self.n_clusters!r}")
@@ -233,7 +237,8 @@ class STDPClustering(
 
     def _samples(self, X: Any, reset: bool = False) -> Samples:
         """What was given, checked as scikit-learn checks it."""
-        if not isinstance(X, Tensor) and getattr(X, "ndim", 2) != 3:
+        self._gives_tensors = isinstance(X, Tensor)
+        if not self._gives_tensors and getattr(X, "ndim", 2) != 3:
             return Samples(validate_data(self, X, reset=reset, dtype="numeric"), self.engine)
         samples = Samples(X if isinstance(X, Tensor) else np.asarray(X), self.engine)
         if reset:

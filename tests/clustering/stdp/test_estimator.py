@@ -120,6 +120,8 @@ def test_tensors_give_tensors():
     ours = STDPClustering(4).fit(torch.from_numpy(x))
     assert isinstance(ours.labels_, torch.Tensor)
     assert isinstance(ours.transform(torch.from_numpy(x)), torch.Tensor)
+    assert isinstance(ours.cluster_centers_, torch.Tensor)
+    assert isinstance(ours.thresholds_, torch.Tensor)
     assert np.array_equal(ours.labels_.numpy(), STDPClustering(4).fit(x).labels_)
 
 
