@@ -94,6 +94,8 @@ def _class_path(instance: Any) -> str:
 def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Progress) -> None:
     """Train from where the run stands, and write its results."""
     position = restore_checkpoint(run, loop) if run.has_checkpoint() else Position()
+    if position.epoch == 0 and run.metrics():
+        progress.line(f"no checkpoint in {run.path}: starting from the first epoch")
     run.keep_metrics_until(position.epoch)
     earlier = position.wall_seconds
     if position.epoch == 0:
