@@ -33,7 +33,7 @@ _FOR_EPOCHS = ("persistent", "n_passes")
 """Settings that only the epochs of Deep-STDP need."""
 
 SETTINGS = {f.name: f.default for f in fields(STDPConfig) if f.name not in _FOR_EPOCHS}
-_OWN = {"n_clusters": 8, "max_iter": 10, "random_state": 0}
+_KEYWORDS = {"max_iter": 10, "random_state": 0} | SETTINGS
 
 OTHER_SEED = 0x5EED
 """What makes the seed of a retest of a seed."""
@@ -81,22 +81,17 @@ class STDPClustering(
     # scikit-learn wants parameters unchecked until ``fit``: hence Any.
     def __init__(self, n_clusters: Any = 8, **settings: Any) -> None:
         self.n_clusters = n_clusters
-        for name, default in (_OWN | SETTINGS).items():
-            if name != "n_clusters":
-                setattr(self, name, settings.pop(name, default))
+        for name, default in _KEYWORDS.items():
+            setattr(self, name, settings.pop(name, default))
         if settings:
             raise TypeError(f"STDPClustering has no parameter {next(iter(settings))!r}")
 
     # scikit-learn, and help(), read the parameters off the signature.
     __init__.__signature__ = Signature(  # type: ignore[attr-defined]
-        [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)]
-        + [
-            Parameter(name, kind, default=default)
-            for (name, default), kind in zip(
-                (_OWN | SETTINGS).items(),
-                [Parameter.POSITIONAL_OR_KEYWORD] + [Parameter.KEYWORD_ONLY] * 99,
-                strict=False,
-            )
+        [
+            Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
+            Parameter("n_clusters", Parameter.POSITIONAL_OR_KEYWORD, default=8),
+            *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in _KEYWORDS.items()),
         ]
     )
 
