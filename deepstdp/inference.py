@@ -35,7 +35,7 @@ def evaluate(
         data = replace(data, classes="all", image_size=size)
     data = replace(data, **data_overrides)
     dataset = load_dataset(data, config.seed, progress).to(model.device)
-    shape = tuple(dataset.train.images.shape[1:])
+    shape = dataset.train.images.shape
     if shape != (channels, height, width):
         raise UserError(
             f"the run takes images of shape {(channels, height, width)}, those of {data.source} "

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from deepstdp.backbones import Network, build_network
 from deepstdp.clustering import Assignment, Clusterer, build_clusterer
 from deepstdp.config import Config
+from deepstdp.data.images import Images, InMemory, ranges
 from deepstdp.environment import resolve_device
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer, extract
@@ -19,6 +20,9 @@ from deepstdp.run_dir import RunDir
 
 FEATURE_BATCH = 512
 """Images per batch where no gradient is kept."""
+
+NORMALISED_BY = 20_000
+"""Most images that set the normalisation: of more, every n-th."""
 
 
 @dataclass
@@ -38,12 +42,20 @@ class Model:
     device: torch.device
 
     def features(
-        self, images: UInt8[Tensor, "n c h w"], progress: Progress = SILENT
+        self, images: Images | UInt8[Tensor, "n c h w"], progress: Progress = SILENT
     ) -> Float[Tensor, "n d"]:
-        """Features of images by the network in eval mode."""
-        return extract(self.network, images, FEATURE_BATCH, progress)
+        """Features of images by the network in eval mode, written once into one tensor."""
+        images = InMemory(images) if isinstance(images, Tensor) else images
+        features = torch.empty(len(images), self.network.n_features, device=self.device)
+        parts = ranges(0, len(images), FEATURE_BATCH)
+        extracted = extract(self.network, images.to(self.device), parts, progress)
+        for part, values in zip(parts, extracted, strict=True):
+            features[part[0] : part[0] + len(part)] = values
+        return features
 
-    def assign(self, images: UInt8[Tensor, "n c h w"], progress: Progress = SILENT) -> Assignment:
+    def assign(
+        self, images: Images | UInt8[Tensor, "n c h w"], progress: Progress = SILENT
+    ) -> Assignment:
         """The clusters of images, without learning.
 
         Raises:
@@ -73,7 +85,7 @@ class Model:
 
 def build_model(
     config: Config,
-    images: UInt8[Tensor, "n c h w"],
+    images: Images,
     progress: Progress = SILENT,
     backbone: nn.Module | None = None,
     clusterer: Any = None,
@@ -93,8 +105,14 @@ def build_model(
     device = resolve_device(config.accelerator)
     built = build_clusterer(config.clustering, config.seed, progress, clusterer)
     k = config.clustering.n_clusters
-    network = build_network(config.backbone, images, k, config.seed, backbone)
+    measured = images.take(_every(len(images), NORMALISED_BY))
+    network = build_network(config.backbone, measured, k, config.seed, backbone)
     return Model(network.to(device), Reducer(config.reduction), built, device)
+
+
+def _every(n: int, most: int) -> Int64[Tensor, "m"]:
+    """At most so many of the indices below n, evenly spaced."""
+    return torch.arange(0, n, -(-n // most))
 
 
 def load_model(
@@ -112,7 +130,7 @@ def load_model(
     """
     weights, info = run.load_tensors("weights")
     channels, height, width = info["input_shape"]
-    blank = torch.zeros(1, channels, height, width, dtype=torch.uint8)
+    blank = InMemory(torch.zeros(1, channels, height, width, dtype=torch.uint8))
     # The device of the run need not be here.
     config = run.config()
     stdp = replace(config.clustering.stdp, engine="auto")

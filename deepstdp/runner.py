@@ -164,12 +164,13 @@ def _finish(
     else:
         nothing: Metrics = {"epoch": 0, "loss": None, **dict.fromkeys(ASSIGNMENT_KEYS)}
         run.append_metrics({**nothing, **metrics, **loop.clock.lap()})
-    loop.model.save(run, tuple(dataset.train.images.shape[1:]))
+    loop.model.save(run, dataset.train.images.shape)
     if loop.assignment is not None:
         labels = loop.assignment.labels.cpu().numpy()
         run.write_labels(dataset.train.names, labels)
         chosen = choose_examples(labels, config.seed)
-        run.write_examples(dataset.train.images[torch.from_numpy(chosen)].numpy(), labels[chosen])
+        examples = dataset.train.images.take(torch.from_numpy(chosen)).numpy()
+        run.write_examples(examples, labels[chosen])
     for name, value in loop.clock.lap().items():
         position.seconds[name] += value
     summary: dict[str, Any] = {

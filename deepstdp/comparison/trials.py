@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
+
 from deepstdp.config import Config
 from deepstdp.config.clustering import Method
 from deepstdp.data import Dataset, load_dataset
@@ -95,7 +97,10 @@ def trial_config(config: Config, method: str, seed: int) -> Config:
 
 def measure_raw_pixels(config: Config, dataset: Dataset) -> dict[str, Any]:
     """Linear probe and k-NN on whitened principal components of the pixels."""
-    pixels = [part.images.flatten(1).float() / 255 for part in (dataset.train, dataset.val)]
+    pixels = [
+        part.images.take(torch.arange(len(part))).flatten(1).float() / 255
+        for part in (dataset.train, dataset.val)
+    ]
     n_components = min(_RAW_COMPONENTS, pixels[0].shape[1])
     mean, projection = whitening(pixels[0], n_components)
     train, val = ((part - mean) @ projection for part in pixels)

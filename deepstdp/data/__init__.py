@@ -6,10 +6,11 @@ from deepstdp.config import DataConfig
 from deepstdp.data import arrays, digits, image_folder, tiny_imagenet
 from deepstdp.data.file_tree import open_tree
 from deepstdp.data.image_set import Dataset, ImageSet
+from deepstdp.data.images import Images, InMemory
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT, Progress
 
-__all__ = ["Dataset", "ImageSet", "load_dataset"]
+__all__ = ["Dataset", "ImageSet", "Images", "InMemory", "load_dataset"]
 
 
 def load_dataset(config: DataConfig, seed: int, progress: Progress = SILENT) -> Dataset:

@@ -11,6 +11,7 @@ from torch import Tensor
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out, keep_labels
+from deepstdp.data.images import InMemory
 from deepstdp.data.resize import resize
 from deepstdp.errors import UserError
 
@@ -84,7 +85,9 @@ def _image_set(
     if labels is not None:
         labels = _to_labels(labels, len(images), path)
     width = len(str(max(len(images) - 1, 0)))
-    return ImageSet(images, [f"{prefix}-{i:0{width}d}" for i in range(len(images))], labels)
+    return ImageSet(
+        InMemory(images), [f"{prefix}-{i:0{width}d}" for i in range(len(images))], labels
+    )
 
 
 def _to_images(raw: Shaped[np.ndarray, "..."], path: Path) -> UInt8[Tensor, "n c h w"]:

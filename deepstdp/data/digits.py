@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out, keep_labels
+from deepstdp.data.images import InMemory
 from deepstdp.data.resize import resize
 
 
@@ -16,7 +17,9 @@ def load(config: DataConfig, seed: int) -> Dataset:
     pixels = torch.from_numpy(np.round(bunch.images * (255 / 16)).astype(np.uint8))
     images = resize(pixels[:, None], config.image_size)
     digits = ImageSet(
-        images, [f"digit-{i:04d}" for i in range(len(images))], bunch.target.astype(np.int64)
+        InMemory(images),
+        [f"digit-{i:04d}" for i in range(len(images))],
+        bunch.target.astype(np.int64),
     )
     class_names = select_classes([str(name) for name in bunch.target_names], config.classes)
     wanted = np.array([int(name) for name in class_names])

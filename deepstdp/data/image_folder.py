@@ -9,6 +9,7 @@ from deepstdp.data.classes import select_classes
 from deepstdp.data.decode import decode_all
 from deepstdp.data.file_tree import FileTree, image_names
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out
+from deepstdp.data.images import InMemory
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
 
@@ -90,7 +91,9 @@ def _decode(
     found = [files[i].label for i in kept]
     labels = None if None in found else np.array(found, dtype=np.int64)
     left_out = sorted(set(range(len(files))) - set(kept))
-    return ImageSet(images, [names[i] for i in kept], labels), [names[i] for i in left_out]
+    return ImageSet(InMemory(images), [names[i] for i in kept], labels), [
+        names[i] for i in left_out
+    ]
 
 
 def _label(names: list[str], depth: int, class_names: list[str]) -> list[LabelledFile]:

@@ -4,24 +4,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
-from torch import Tensor
+from jaxtyping import Int64
 
+from deepstdp.data.images import Images
 from deepstdp.errors import UserError
 from deepstdp.keyed_random import Stream, numpy_generator
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of one split, decoded once.
+    """Images of one split.
 
     Attributes:
-        images: (N, C, H, W) uint8, C = 1 or 3.
+        images: (N, C, H, W) uint8, in memory or streamed.
         names: one name an image, unique within the split.
         labels: (N,) class indices, or None. For evaluation only: training never sees them.
     """
 
-    images: UInt8[Tensor, "n c h w"]
+    images: Images
     names: list[str]
     labels: Int64[np.ndarray, "n"] | None
 
@@ -32,7 +32,7 @@ class ImageSet:
         """The images at ``indices``."""
         labels = None if self.labels is None else self.labels[indices]
         return ImageSet(
-            self.images[torch.from_numpy(indices)], [self.names[i] for i in indices], labels
+            self.images.select(torch.from_numpy(indices)), [self.names[i] for i in indices], labels
         )
 
 
@@ -66,7 +66,7 @@ class Dataset:
         for name, part in (("training", self.train), ("validation", self.val)):
             if len(part) == 0:
                 raise UserError(f"there are no {name} images")
-        shapes = [tuple(part.images.shape[1:]) for part in (self.train, self.val)]
+        shapes = [part.images.shape for part in (self.train, self.val)]
         if shapes[0] != shapes[1]:
             raise UserError(
                 f"training and validation images differ in shape ({shapes[0]}, {shapes[1]}): "

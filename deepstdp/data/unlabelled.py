@@ -10,6 +10,7 @@ from deepstdp.data.arrays import read_images
 from deepstdp.data.decode import decode_all
 from deepstdp.data.file_tree import image_names, open_tree
 from deepstdp.data.image_set import ImageSet
+from deepstdp.data.images import InMemory
 from deepstdp.data.resize import resize
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
@@ -59,15 +60,16 @@ def load_unlabelled(
         names = image_names(tree) if is_tree else list(tree.names)
         if not names:
             raise UserError(f"{path} holds no images (.png, .jpg, ...)")
-        images, kept = decode_all(tree, names, size, on_error, progress, n_channels)
+        decoded, kept = decode_all(tree, names, size, on_error, progress, n_channels)
         shown = [f"{path}/{name}" if is_tree else name for name in names]
-        parts.append(ImageSet(images, [shown[i] for i in kept], None))
+        parts.append(ImageSet(InMemory(decoded), [shown[i] for i in kept], None))
         skipped += [shown[i] for i in sorted(set(range(len(names))) - set(kept))]
-    shapes = {tuple(part.images.shape[1:]) for part in parts}
+    shapes = {part.images.shape for part in parts}
     if len(shapes) > 1:
         raise UserError(f"images differ in shape: {', '.join(map(str, sorted(shapes)))}")
     names = [name for part in parts for name in part.names]
-    return ImageSet(torch.cat([part.images for part in parts]), names, None), skipped
+    images = torch.cat([part.images.take(torch.arange(len(part))) for part in parts])
+    return ImageSet(InMemory(images), names, None), skipped
 
 
 def _from_array(path: Path, n_channels: int, size: int | None) -> ImageSet:
@@ -76,4 +78,4 @@ def _from_array(path: Path, n_channels: int, size: int | None) -> ImageSet:
         raise UserError(
             f"{path} has images of {images.shape[1]} channels, the model takes {n_channels}"
         )
-    return ImageSet(images, [f"{path}[{i}]" for i in range(len(images))], None)
+    return ImageSet(InMemory(images), [f"{path}[{i}]" for i in range(len(images))], None)

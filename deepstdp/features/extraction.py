@@ -1,28 +1,30 @@
 """Features of a whole set of images."""
 
+from collections.abc import Iterator
+
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from deepstdp.backbones import Network
+from deepstdp.data.images import Images, Part
 from deepstdp.progress import Progress
 
 
-@torch.no_grad()
 def extract(
     network: Network,
-    images: UInt8[Tensor, "n c h w"],
-    batch_size: int,
+    images: Images,
+    parts: list[Part],
     progress: Progress,
     description: str = "features",
-) -> Float[Tensor, "n d"]:
-    """Features of un-augmented images by the network in eval mode, written once into one tensor."""
+) -> Iterator[Float[Tensor, "b d"]]:
+    """Features of un-augmented images by the network in eval mode, part after part."""
     was_training = network.training
     network.eval()
-    features = torch.empty(len(images), network.n_features, device=images.device)
-    starts = range(0, len(images), batch_size)
-    for start in progress.track(starts, description, len(starts)):
-        batch = images[start : start + batch_size].to(torch.float32) / 255
-        features[start : start + batch_size] = network.features(batch)
-    network.train(was_training)
-    return features
+    try:
+        for batch in progress.track(images.batches(parts), description, len(parts)):
+            with torch.no_grad():
+                features = network.features(batch.to(torch.float32) / 255)
+            yield features
+    finally:
+        network.train(was_training)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 from torch.nn import functional
 
 from deepstdp.backbones import Network
 from deepstdp.config import AugmentationConfig, TrainingConfig
 from deepstdp.data.augment import augment
+from deepstdp.data.images import Images
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
 from deepstdp.training.dropout import keyed_dropout
@@ -35,7 +36,7 @@ def forget_head(network: Network, optimizer: torch.optim.SGD, seed: int, epoch: 
 def train_epoch(
     network: Network,
     optimizer: torch.optim.SGD,
-    images: UInt8[Tensor, "n c h w"],
+    images: Images,
     pseudo_labels: Int64[Tensor, "n"],
     order: Int64[np.ndarray, "m"],
     seed: int,
@@ -65,13 +66,14 @@ def train_epoch(
         UserError: the loss is not finite.
     """
     network.train()
-    device = images.device
+    device = pseudo_labels.device
     indices = torch.from_numpy(order).to(device)
     keys = torch.from_numpy(occurrence_keys(order)).to(device)
     total = torch.zeros((), device=device)
     steps = batches(len(order), config.batch_size)
-    for rows in progress.track(steps, f"epoch {epoch}", len(steps)):
-        batch, batch_keys = images[indices[rows]], keys[rows]
+    shown = zip(steps, images.batches([indices[rows] for rows in steps]), strict=True)
+    for rows, batch in progress.track(shown, f"epoch {epoch}", len(steps)):
+        batch_keys = keys[rows]
         features = network.features(augment(batch, batch_keys, seed, epoch, augmentation))
         features = keyed_dropout(features, batch_keys, config.dropout, seed, epoch)
         loss = functional.cross_entropy(network.head(features), pseudo_labels[indices[rows]])

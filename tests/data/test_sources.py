@@ -18,11 +18,11 @@ def load(source, **settings):
 
 def test_digits_are_split_at_random_and_scaled():
     data = load("digits", image_size=16)
-    assert data.train.images.shape == (1438, 1, 16, 16)
+    assert data.train.images.tensor.shape == (1438, 1, 16, 16)
     assert len(data.val) == 359
     assert not set(data.train.names) & set(data.val.names)
     assert data.class_names == [str(i) for i in range(10)]
-    assert load("digits").train.images.max() == 255
+    assert load("digits").train.images.tensor.max() == 255
     other = load_dataset(DataConfig(image_size=None), seed=1)
     assert other.train.names != data.train.names
 
@@ -48,7 +48,7 @@ def test_zip_of_a_class_folder_is_the_same(class_folder, tmp_path):
         for file in sorted(class_folder.rglob("*.png")):
             archive.write(file, file.relative_to(class_folder.parent))
     ours, theirs = load(path), load(class_folder)
-    assert torch.equal(ours.train.images, theirs.train.images)
+    assert torch.equal(ours.train.images.tensor, theirs.train.images.tensor)
     assert ours.train.names == theirs.train.names
 
 
@@ -83,7 +83,7 @@ def test_tiny_imagenet_zip_and_folder(tiny_zip, tmp_path):
     with zipfile.ZipFile(tiny_zip) as archive:
         archive.extractall(tmp_path / "unpacked")
     for folder in ("unpacked", "unpacked/tiny-imagenet-200"):
-        assert torch.equal(load(tmp_path / folder).train.images, data.train.images)
+        assert torch.equal(load(tmp_path / folder).train.images.tensor, data.train.images.tensor)
     assert load(tiny_zip, classes="first-2").class_names == ["n01", "n02"]
 
 
@@ -96,7 +96,7 @@ def test_the_first_image_of_tiny_imagenet_is_decoded_right(tiny_zip):
         archive.open(f"tiny-imagenet-200/{data.train.names[0]}") as file,
     ):
         expected = np.asarray(Image.open(file).convert("RGB"))
-    assert np.array_equal(data.train.images[0].permute(1, 2, 0).numpy(), expected)
+    assert np.array_equal(data.train.images.tensor[0].permute(1, 2, 0).numpy(), expected)
 
 
 def test_arrays(tmp_path):
@@ -104,15 +104,15 @@ def test_arrays(tmp_path):
     images = rng.integers(0, 256, (12, 9, 9, 3), dtype=np.uint8)
     np.save(tmp_path / "a.npy", images)
     data = load(tmp_path / "a.npy")
-    assert data.train.images.shape[1:] == (3, 9, 9)
+    assert data.train.images.tensor.shape[1:] == (3, 9, 9)
     assert data.train.labels is None
     gray = images[..., 0]
     np.savez(tmp_path / "b.npz", images=gray / 255.0, labels=np.arange(12)[:, None] % 3)
     data = load(tmp_path / "b.npz")
-    assert data.train.images.shape[1:] == (1, 9, 9)
+    assert data.train.images.tensor.shape[1:] == (1, 9, 9)
     assert data.class_names == ["0", "1", "2"]
     index = int(data.train.names[0].split("-")[1])
-    assert np.array_equal(data.train.images[0, 0].numpy(), gray[index])
+    assert np.array_equal(data.train.images.tensor[0, 0].numpy(), gray[index])
     np.savez(
         tmp_path / "c.npz",
         train_images=images,
@@ -216,8 +216,8 @@ def test_images_are_scaled_and_cut_to_size(tmp_path):
         pixels[:, 20:40] = 255
         Image.fromarray(pixels).save(tmp_path / "w" / f"{i}.png")
     data = load(tmp_path / "w", image_size=10)
-    assert data.train.images.shape[1:] == (3, 10, 10)
-    assert data.train.images.float().mean() > 240
+    assert data.train.images.tensor.shape[1:] == (3, 10, 10)
+    assert data.train.images.tensor.float().mean() > 240
 
 
 def test_files_outside_the_class_folders_are_reported(class_folder):
@@ -254,7 +254,7 @@ def test_sixteen_bit_gray_is_scaled_not_cut(tmp_path):
     ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
     for i in range(2):
         Image.fromarray(ramp).save(tmp_path / "deep" / f"{i}.png")
-    images = load(tmp_path / "deep").train.images
+    images = load(tmp_path / "deep").train.images.tensor
     assert np.array_equal(images[0, 0].numpy(), ramp >> 8)
 
 

@@ -4,6 +4,7 @@ import torch
 
 from deepstdp.backbones import build_network
 from deepstdp.config import AugmentationConfig, BackboneConfig, TrainingConfig
+from deepstdp.data import InMemory
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT
 from deepstdp.training.epoch import build_optimizer, forget_head, train_epoch
@@ -20,7 +21,16 @@ def make(config):
 def run(network, optimizer, config, epoch=1):
     order = np.arange(40)
     return train_epoch(
-        network, optimizer, IMAGES, LABELS, order, 0, epoch, config, AugmentationConfig(), SILENT
+        network,
+        optimizer,
+        InMemory(IMAGES),
+        LABELS,
+        order,
+        0,
+        epoch,
+        config,
+        AugmentationConfig(),
+        SILENT,
     )
 
 
