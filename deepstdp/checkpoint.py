@@ -56,7 +56,7 @@ def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
     for name, parameter in loop.model.network.named_parameters():
         if f"momentum.{name}" in tensors:
             buffer = tensors[f"momentum.{name}"].to(parameter.device)
-            loop.optimizer.state[parameter]["momentum_buffer"] = buffer
+            loop.trainer.optimizer.state[parameter]["momentum_buffer"] = buffer
     loop.model.load_clustering_tensors(tensors)
     if "pseudo_labels" in tensors:
         labels = tensors["pseudo_labels"].to(loop.model.device)
@@ -68,6 +68,7 @@ def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
 
 def _momentum(loop: Loop) -> Tensors:
     states = {
-        name: loop.optimizer.state.get(p) for name, p in loop.model.network.named_parameters()
+        name: loop.trainer.optimizer.state.get(p)
+        for name, p in loop.model.network.named_parameters()
     }
     return {name: s["momentum_buffer"] for name, s in states.items() if s}

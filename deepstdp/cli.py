@@ -23,10 +23,11 @@ from deepstdp.errors import UserError
 from deepstdp.files import Record, labels_csv, write_atomically
 from deepstdp.inference import evaluate
 from deepstdp.model import load_model
-from deepstdp.progress import ConsoleProgress
+from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_comparison_figure, save_run_figures
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
+from deepstdp.runtime import is_first_process, launch
 
 OnError = Literal["stop", "skip"]
 
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        print(f"deepstdp: error: {error}", file=sys.stderr)
+        if is_first_process():  # the others met it too
+            print(f"deepstdp: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         what = f"{error.filename}: " if error.filename else ""
@@ -83,11 +85,20 @@ def _train(parser: ArgumentParser, args: Namespace) -> None:
         raise UserError("--resume needs the --run_dir to continue, and no --overwrite")
     if args.resume:
         RunDir.open(Path(args.run_dir))
-    path = Path(args.run_dir) if args.run_dir else _new_run_dir(config)
-    with ConsoleProgress() as progress:
+    runtime = launch(config)
+    group = runtime.group
+    path = group.first(lambda: Path(args.run_dir) if args.run_dir else _new_run_dir(config))
+    with ConsoleProgress() if group.is_first else SILENT as progress:
         run = run_experiment(
-            config, path, resume=args.resume, overwrite=args.overwrite, progress=progress
+            config,
+            path,
+            resume=args.resume,
+            overwrite=args.overwrite,
+            progress=progress,
+            runtime=runtime,
         )
+    if not group.is_first:
+        return
     figures = save_run_figures(run)
     summary = run.summary()
     assert summary is not None

@@ -7,26 +7,16 @@ from pathlib import Path
 
 import torch
 
-from deepstdp.errors import UserError
-
-_RELEVANT = ("deepstdp", "torch", "numpy", "numba", "scipy", "scikit-learn", "kornia")
-
-
-def resolve_device(accelerator: str) -> torch.device:
-    """The device that ``accelerator`` names.
-
-    Raises:
-        UserError: this machine does not have it.
-    """
-    has = {
-        "cuda": torch.cuda.is_available(),
-        "cpu": True,
-    }
-    if accelerator == "auto":
-        accelerator = next(name for name, available in has.items() if available)
-    if not has[accelerator]:
-        raise UserError(f"there is no {accelerator} device here; use --accelerator auto")
-    return torch.device(accelerator)
+_RELEVANT = (
+    "deepstdp",
+    "torch",
+    "lightning-fabric",
+    "numpy",
+    "numba",
+    "scipy",
+    "scikit-learn",
+    "kornia",
+)
 
 
 def versions() -> dict[str, str]:

@@ -36,6 +36,8 @@ class Stream(IntEnum):
     EXAMPLES = 11
     SYNAPSE_NOISE = 12
     TUNING = 13
+    SUBSPACE = 14
+    HELD = 15
 
 
 def philox(counter: Counter, key: tuple[int, int]) -> Counter:
@@ -69,20 +71,25 @@ def key_words(seed: int, stream: Stream) -> tuple[int, int]:
 
 
 def uniform(
-    seed: int, stream: Stream, epoch: int, ids: Int64[Tensor, "b"], n_draws: int
+    seed: int,
+    stream: Stream,
+    epoch: int | Int64[Tensor, ""],
+    ids: Int64[Tensor, "b"],
+    n_draws: int,
 ) -> Float[Tensor, "b {n_draws}"]:
     """Uniform numbers in [0, 1), multiples of 2**-24: ``n_draws`` for each id.
 
     Args:
         seed: the run's seed.
         stream: what the numbers are for.
-        epoch: the epoch, or any number that must renew the draws.
+        epoch: the epoch, or any number that must renew the draws; as a tensor it does not make
+            ``torch.compile`` start anew.
         ids: identity of each sample, below 2**63, on the device where the numbers are wanted.
         n_draws: numbers per sample.
     """
     blocks = torch.arange((n_draws + 3) // 4, device=ids.device)
     id_column = ids[:, None]
-    epoch_word = torch.full_like(blocks, epoch & MASK)
+    epoch_word = torch.zeros_like(blocks) + (epoch & MASK)
     words = philox(
         (blocks[None, :], epoch_word[None, :], id_column & MASK, (id_column >> 32) & MASK),
         key_words(seed, stream),

@@ -1,5 +1,6 @@
 """The parts that a run trains together, and what of them is saved."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,15 +9,17 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from deepstdp.backbones import Network, build_network
+from deepstdp.backbones.batch_norm import synchronise_batch_norm
 from deepstdp.clustering import Assignment, Clusterer, build_clusterer
 from deepstdp.config import Config
-from deepstdp.data.images import Images, InMemory, ranges
-from deepstdp.environment import resolve_device
+from deepstdp.data.images import Images, InMemory
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer, extract
 from deepstdp.files import Tensors
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
+from deepstdp.runtime import Runtime, launch, one_process
+from deepstdp.training.compilation import compiled
 
 FEATURE_BATCH = 512
 """Images per batch where no gradient is kept."""
@@ -33,25 +36,66 @@ class Model:
         network: images to features and logits.
         reducer: features to what is clustered.
         clusterer: None for the untrained network.
-        device: where the network is.
+        runtime: where the network is, and the processes that share the work.
+        extract_features: the network's ``features``, perhaps compiled.
     """
 
     network: Network
     reducer: Reducer
     clusterer: Clusterer | None
-    device: torch.device
+    runtime: Runtime
+    extract_features: Callable[[Tensor], Tensor]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.runtime.device
 
     def features(
-        self, images: Images | UInt8[Tensor, "n c h w"], progress: Progress = SILENT
-    ) -> Float[Tensor, "n d"]:
-        """Features of images by the network in eval mode, written once into one tensor."""
+        self,
+        images: Images | UInt8[Tensor, "n c h w"],
+        progress: Progress = SILENT,
+        rows: Int64[Tensor, "m"] | None = None,
+    ) -> Float[Tensor, "m d"]:
+        """Features of (some of) the images, each written once into one tensor."""
         images = InMemory(images) if isinstance(images, Tensor) else images
-        features = torch.empty(len(images), self.network.n_features, device=self.device)
-        parts = ranges(0, len(images), FEATURE_BATCH)
-        extracted = extract(self.network, images.to(self.device), parts, progress)
-        for part, values in zip(parts, extracted, strict=True):
-            features[part[0] : part[0] + len(part)] = values
+        rows = torch.arange(len(images)) if rows is None else rows
+        dtype = self.network.head.weight.dtype
+        shape = (len(rows), self.network.n_features)
+        features = torch.empty(shape, dtype=dtype, device=self.device)
+        self._write(features, images, rows, progress, lambda batch: batch)
         return features
+
+    def write_reduced(
+        self,
+        target: Float[Tensor, "m p"],
+        images: Images,
+        rows: Int64[Tensor, "m"],
+        progress: Progress = SILENT,
+    ) -> None:
+        """Reduced features of some of the images, the full ones never being held."""
+        self._write(target, images, rows, progress, self.reducer.transform)
+
+    def _write(
+        self,
+        target: Float[Tensor, "m q"],
+        images: Images,
+        rows: Int64[Tensor, "m"],
+        progress: Progress,
+        change: Callable[[Tensor], Tensor],
+    ) -> None:
+        parts, start = list(rows.split(FEATURE_BATCH)) if len(rows) else [], 0
+        fabric = self.runtime.fabric
+        for values in extract(
+            self.network,
+            images.to(self.device),
+            parts,
+            progress,
+            fabric.autocast,
+            self.extract_features,
+        ):
+            target[start : start + len(values)] = change(values)
+            start += len(values)
 
     def assign(
         self, images: Images | UInt8[Tensor, "n c h w"], progress: Progress = SILENT
@@ -89,6 +133,7 @@ def build_model(
     progress: Progress = SILENT,
     backbone: nn.Module | None = None,
     clusterer: Any = None,
+    runtime: Runtime | None = None,
 ) -> Model:
     """A fresh model for these training images, on the device that the config asks for.
 
@@ -98,16 +143,26 @@ def build_model(
         progress: follows the clusterer's work.
         backbone: a module of the user's own, in the place of the config's.
         clusterer: the same for the clusterer.
+        runtime: the processes of the run; launched if it is not given.
 
     Raises:
         UserError: the parts do not fit the images or each other.
     """
-    device = resolve_device(config.accelerator)
-    built = build_clusterer(config.clustering, config.seed, progress, clusterer)
+    runtime = runtime or launch(config)
+    group = runtime.group
+    built = build_clusterer(config.clustering, config.seed, progress, clusterer, group)
     k = config.clustering.n_clusters
     measured = images.take(_every(len(images), NORMALISED_BY))
     network = build_network(config.backbone, measured, k, config.seed, backbone)
-    return Model(network.to(device), Reducer(config.reduction), built, device)
+    if group.size > 1:
+        synchronise_batch_norm(network, runtime.device)
+    dtype = torch.float64 if config.precision == "64-true" else torch.float32
+    network = network.to(runtime.device, dtype)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    function: Callable[[Tensor], Tensor] = network.features
+    if config.compile:
+        function = compiled(function, "the feature extraction", progress)
+    return Model(network, Reducer(config.reduction, group), built, runtime, function)
 
 
 def _every(n: int, most: int) -> Int64[Tensor, "m"]:
@@ -135,8 +190,8 @@ def load_model(
     config = run.config()
     stdp = replace(config.clustering.stdp, engine="auto")
     clustering = replace(config.clustering, stdp=stdp)
-    config = replace(config, accelerator="auto", clustering=clustering)
-    model = build_model(config, blank, SILENT, backbone, clusterer)
+    config = replace(config, clustering=clustering, compile=False)
+    model = build_model(config, blank, SILENT, backbone, clusterer, one_process())
     try:
         model.network.load_state_dict(weights)
     except RuntimeError as error:

@@ -8,7 +8,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -16,13 +17,13 @@ from torch import Tensor
 
 from deepstdp.clustering import Assignment
 from deepstdp.config import Config
-from deepstdp.data import Dataset
+from deepstdp.data import Dataset, InMemory
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Metrics, Truth, measure_assignment, measure_features
+from deepstdp.features import held_rows, mapped
 from deepstdp.model import Model
 from deepstdp.progress import Progress
-from deepstdp.training.epoch import build_optimizer, forget_head, train_epoch
-from deepstdp.training.sampling import epoch_order
+from deepstdp.training.epoch import Trainer
 
 STAGES = ("features", "reduction", "clustering", "training", "evaluation")
 
@@ -55,7 +56,7 @@ class Stopwatch:
 
 @dataclass
 class FeaturePair:
-    """Features of both splits by the network as it is."""
+    """The rows of a process of the full features of both splits, by the network as it is."""
 
     train: Float[Tensor, "n d"]
     val: Float[Tensor, "m d"]
@@ -64,18 +65,26 @@ class FeaturePair:
 class Loop:
     """Trains a model on a data set, epoch by epoch. ``learn`` is the method; the rest measures it.
 
+    All processes of a run do the same; features are shared out among them by rows, and what is
+    measured, the first process has.
+
     Args:
         config: the experiment.
         dataset: images of both splits; labels go to the measurements alone.
         model: trained in place.
         progress: follows the work.
+        scratch: folder for what is larger than memory.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, model: Model, progress: Progress) -> None:
+    def __init__(
+        self, config: Config, dataset: Dataset, model: Model, progress: Progress, scratch: Path
+    ) -> None:
         self.config, self.model, self._progress = config, model, progress
         self._data = dataset.to(model.device)
         self._truth = truth_of(dataset)
-        self.optimizer = build_optimizer(model.network, config.training)
+        self._group, self._scratch = model.runtime.group, scratch
+        self._held = held_rows(len(dataset.train), config.reduction.max_samples, config.seed)
+        self.trainer = Trainer(model.network, config, model.runtime, progress)
         self.n_epochs = 0 if model.clusterer is None else config.training.epochs
         self.assignment: Assignment | None = None
         self.clock = Stopwatch(model.device)
@@ -90,23 +99,10 @@ class Loop:
             measured = any(self._is_due(e) for e in range(epoch, until))
             self.assignment_metrics = self.reassign(measured)
             if self._resets_head() and epoch > 1:
-                forget_head(self.model.network, self.optimizer, self.config.seed, epoch)
+                self.trainer.forget_head(epoch)
         assert self.assignment is not None
         with self.clock("training"):
-            labels = self.assignment.labels
-            order = epoch_order(labels.cpu().numpy(), training.sampler, self.config.seed, epoch)
-            loss = train_epoch(
-                self.model.network,
-                self.optimizer,
-                self._data.train.images,
-                labels,
-                order,
-                self.config.seed,
-                epoch,
-                training,
-                self.config.augmentation,
-                self._progress,
-            )
+            loss = self.trainer.epoch(self._data.train.images, self.assignment.labels, epoch)
         self._features = None
         return {"epoch": epoch, "loss": loss, **self.assignment_metrics}
 
@@ -117,16 +113,42 @@ class Loop:
         features = self.features()
         with self.clock("reduction"), self._progress.busy("reduction"):
             reduced = model.reducer.fit_transform(features.train)
+        if len(self._held) < len(self._data.train):
+            with self.clock("features"):
+                reduced = self._reduce_all()
         with self.clock("clustering"), self._progress.busy("clustering"):
-            self.assignment = model.clusterer.fit_predict(reduced)
+            self.assignment = self._whole(model.clusterer.fit_predict(reduced))
         with self.clock("evaluation"):
             val_assignment = retest = None
             if measured and model.clusterer.can_predict:
-                val_assignment = model.clusterer.predict(model.reducer.transform(features.val))
-                retest = model.clusterer.retest(reduced)
-            return measure_assignment(
+                val = model.clusterer.predict(model.reducer.transform(features.val))
+                val_assignment = self._whole(val)
+                again = model.clusterer.retest(reduced)
+                retest = None if again is None else self._whole(again)
+            if not self._group.is_first:
+                return {}
+            explained: Metrics = {"explained_variance": model.reducer.explained_variance}
+            return explained | measure_assignment(
                 self.assignment, previous, val_assignment, retest, self._truth
             )
+
+    def _whole(self, own: Assignment) -> Assignment:
+        """The labels of all processes' rows, on every process."""
+        return replace(own, labels=self._group.gather(own.labels))
+
+    def _reduce_all(self) -> Float[Tensor, "n p"]:
+        """Reduced features of this process's rows, where the full ones are too many to hold."""
+        own = self._group.shard(len(self._data.train))
+        n_components = self.model.reducer.n_components
+        dtype = self.model.network.head.weight.dtype
+        streamed = not isinstance(self._data.train.images, InMemory)
+        if streamed and self.model.device.type == "cpu":
+            reduced = mapped((len(own), n_components), dtype, self._scratch)
+        else:
+            reduced = torch.empty(len(own), n_components, dtype=dtype, device=self.model.device)
+        rows = torch.arange(own.start, own.stop)
+        self.model.write_reduced(reduced, self._data.train.images, rows, self._progress)
+        return reduced
 
     def measure(self, epoch: int) -> Metrics:
         """Linear probe and k-NN of the network as it is; None where they are not due."""
@@ -134,19 +156,32 @@ class Loop:
             return {"linear_probe_accuracy": None, "knn_accuracy": None}
         features = self.features()
         with self.clock("evaluation"), self._progress.busy("linear probe and k-NN"):
-            return measure_features(
-                features.train, features.val, self._truth, self.config.evaluation
-            )
+            train, val = self._group.gather(features.train), self._group.gather(features.val)
+            if not self._group.is_first:
+                return {}
+            truth = self._truth
+            if truth is not None:
+                truth = Truth(truth.train[self._held], truth.val)
+            return measure_features(train, val, truth, self.config.evaluation)
 
     def features(self) -> FeaturePair:
-        """Features of both splits, computed once for each state of the network."""
+        """Features of the held images of both splits, once for each state of the network."""
         if self._features is None:
+            own, own_val = (
+                self._group.shard(len(part)) for part in (self._data.train, self._data.val)
+            )
+            held = self._held[(self._held >= own.start) & (self._held < own.stop)]
             with self.clock("features"):
                 self._features = FeaturePair(
-                    self.model.features(self._data.train.images, self._progress),
-                    self.model.features(self._data.val.images),
+                    self.model.features(
+                        self._data.train.images, self._progress, torch.from_numpy(held)
+                    ),
+                    self.model.features(
+                        self._data.val.images, rows=torch.arange(own_val.start, own_val.stop)
+                    ),
                 )
-            if not torch.isfinite(self._features.train).all():
+            broken = (~torch.isfinite(self._features.train)).any()
+            if self._group.sum(broken.long()) > 0:
                 raise UserError(
                     "training diverged: features are not finite; lower --training.learning_rate"
                 )

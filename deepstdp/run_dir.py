@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,18 @@ _OWN_FILES = {
     "checkpoint.safetensors",
 }
 """What a run leaves behind; a folder that holds anything else is never overwritten."""
+
+
+def _elsewhere(config: Config) -> Config:
+    """The config with what concerns the machine alone left at its defaults."""
+    same = Config()
+    return replace(
+        config,
+        accelerator=same.accelerator,
+        devices=same.devices,
+        num_nodes=same.num_nodes,
+        compile=same.compile,
+    )
 
 
 class RunDir:
@@ -104,12 +117,12 @@ class RunDir:
         return load_config(self.path / "config.yaml")
 
     def check_config(self, config: Config) -> None:
-        """Check that this run was made with ``config``.
+        """Check that this run was made with ``config``, on whatever machine.
 
         Raises:
             UserError: with another one.
         """
-        if self.config() != config:
+        if _elsewhere(self.config()) != _elsewhere(config):
             raise UserError(
                 f"{self.path} was made with another config: give the settings in its config.yaml, "
                 "or choose another folder"

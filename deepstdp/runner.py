@@ -20,6 +20,7 @@ from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
+from deepstdp.runtime import Runtime, launch
 
 EXAMPLE_CLUSTERS, EXAMPLES_PER_CLUSTER = 16, 10
 
@@ -34,8 +35,12 @@ def run_experiment(
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = SILENT,
+    runtime: Runtime | None = None,
 ) -> RunDir:
     """Train and evaluate, leaving everything in a run directory.
+
+    With ``config.devices`` above one, the script that calls this is started once more for each
+    further device, as Fabric does; all of them must see the folder of ``path``.
 
     Args:
         config: the experiment.
@@ -46,33 +51,42 @@ def run_experiment(
         resume: continue from the last checkpoint of the run at ``path``, if there is one.
         overwrite: replace the run at ``path``.
         progress: follows the work.
+        runtime: the processes of the run, if they are launched already.
 
     Raises:
         UserError: something that the user gave cannot be used.
     """
     started = time.perf_counter()
     config = _named(config, backbone, clusterer)
-    resumed = RunDir.open(path) if resume and (path / "config.yaml").exists() else None
-    if resumed is None:
-        RunDir.check_new(path, overwrite)
-    else:
-        resumed.check_config(config)
-        if resumed.summary() is not None:
-            progress.line(f"{path} is finished already")
-            return resumed
+    runtime = runtime or launch(config)
+    group = runtime.group
+    resumed = group.first(lambda: _earlier(path, config, resume, overwrite))
+    if resumed is not None and group.first(lambda: resumed.summary() is not None):
+        progress.line(f"{path} is finished already")
+        return resumed
     if dataset is None:
         dataset = load_dataset(config.data, config.seed, progress)
-    _check_sizes(config, dataset)
-    model = build_model(config, dataset.train.images, progress, backbone, clusterer)
-    loop = Loop(config, dataset, model, progress)
-    run = resumed or RunDir.create(path, config, overwrite)
+    _check_sizes(config, dataset, group.size)
+    images = dataset.train.images
+    model = build_model(config, images, progress, backbone, clusterer, runtime)
+    run = group.first(lambda: resumed or RunDir.create(path, config, overwrite))
     try:
-        _run(run, loop, dataset, started, progress)
+        _run(run, Loop(config, dataset, model, progress, run.path), dataset, started, progress)
     except UserError:
         # What fails before its first epoch leaves nothing behind.
-        if resumed is None and not run.metrics():
+        if group.is_first and resumed is None and not run.metrics():
             run.discard()
         raise
+    return run
+
+
+def _earlier(path: Path, config: Config, resume: bool, overwrite: bool) -> RunDir | None:
+    """The run at ``path`` that is to be resumed; None if a new one may be written there."""
+    if not resume or not (path / "config.yaml").exists():
+        RunDir.check_new(path, overwrite)
+        return None
+    run = RunDir.open(path)
+    run.check_config(config)
     return run
 
 
@@ -93,16 +107,20 @@ def _class_path(instance: Any) -> str:
 
 def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Progress) -> None:
     """Train from where the run stands, and write its results."""
-    position = restore_checkpoint(run, loop) if run.has_checkpoint() else Position()
-    if position.epoch == 0 and run.metrics():
+    group = loop.model.runtime.group
+    position = restore_checkpoint(run, loop) if group.first(run.has_checkpoint) else Position()
+    if position.epoch == 0 and group.is_first and run.metrics():
         progress.line(f"no checkpoint in {run.path}: starting from the first epoch")
-    run.keep_metrics_until(position.epoch)
+    if group.is_first:
+        run.keep_metrics_until(position.epoch)
     earlier = position.wall_seconds
     if position.epoch == 0:
         position.untrained = loop.measure(0)
     last_saved = time.perf_counter()
     for epoch in range(position.epoch + 1, loop.n_epochs + 1):
         metrics = loop.learn(epoch) | loop.measure(epoch)
+        if not group.is_first:
+            continue
         _record(run, position, metrics, loop, progress)
         position.wall_seconds = earlier + time.perf_counter() - started
         minutes = loop.config.training.checkpoint_minutes
@@ -112,7 +130,13 @@ def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Pr
     _finish(run, loop, position, dataset, earlier - started)
 
 
-def _check_sizes(config: Config, dataset: Dataset) -> None:
+def _check_sizes(config: Config, dataset: Dataset, n_processes: int) -> None:
+    fewest = min(len(dataset.val), config.training.batch_size)
+    if n_processes > fewest:
+        raise UserError(
+            f"{n_processes} processes are too many for {len(dataset.val)} validation images and "
+            f"batches of {config.training.batch_size}: each needs one at least"
+        )
     n, k = len(dataset.train), config.clustering.n_clusters
     if k > n:
         raise UserError(
@@ -157,11 +181,25 @@ def _finish(
     run: RunDir, loop: Loop, position: Position, dataset: Dataset, offset_seconds: float
 ) -> None:
     """Assign once more with the final network, and write weights, labels, examples, summary."""
-    config = loop.config
+    group = loop.model.runtime.group
     metrics = loop.measure(loop.n_epochs) if loop.n_epochs > 0 else position.untrained
     if loop.n_epochs > 0:
         metrics = loop.reassign(measured=True) | metrics
-    else:
+    if group.is_first:
+        _write_results(run, loop, position, dataset, offset_seconds, metrics)
+    group.first(lambda: None)  # wait until everything is written
+
+
+def _write_results(
+    run: RunDir,
+    loop: Loop,
+    position: Position,
+    dataset: Dataset,
+    offset_seconds: float,
+    metrics: Metrics,
+) -> None:
+    config = loop.config
+    if loop.n_epochs == 0:
         nothing: Metrics = {"epoch": 0, "loss": None, **dict.fromkeys(ASSIGNMENT_KEYS)}
         run.append_metrics({**nothing, **metrics, **loop.clock.lap()})
     loop.model.save(run, dataset.train.images.shape)
@@ -187,7 +225,7 @@ def _finish(
         "seconds": position.seconds,
         "wall_seconds": round(time.perf_counter() + offset_seconds, 3),
         "versions": versions(),
-        "hardware": hardware(loop.model.device),
+        "hardware": hardware(loop.model.device) | {"n_processes": loop.model.runtime.group.size},
     }
     run.write_summary(summary)
     run.drop_checkpoint()

@@ -22,6 +22,7 @@ from deepstdp.model import load_model
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
+from deepstdp.training.epoch import Trainer
 
 METRICS = {
     "epoch", "loss", "nmi_labels", "nmi_previous", "assignment_stability", "n_empty_clusters",
@@ -135,19 +136,17 @@ def test_a_resumed_run_is_the_unbroken_one(tmp_path, digits, method, monkeypatch
     config = small(method, epochs=4, checkpoint_minutes=0.0)
     whole = run_experiment(config, tmp_path / "whole", dataset=digits)
 
-    from deepstdp import pipeline
+    train = Trainer.epoch
 
-    train_epoch = pipeline.train_epoch
-
-    def killed(*args):
-        if args[6] == 3:
+    def killed(self, images, labels, epoch):
+        if epoch == 3:
             raise Killed
-        return train_epoch(*args)
+        return train(self, images, labels, epoch)
 
-    monkeypatch.setattr(pipeline, "train_epoch", killed)
+    monkeypatch.setattr(Trainer, "epoch", killed)
     with pytest.raises(Killed):
         run_experiment(config, tmp_path / "broken", dataset=digits)
-    monkeypatch.setattr(pipeline, "train_epoch", train_epoch)
+    monkeypatch.setattr(Trainer, "epoch", train)
     broken = run_experiment(config, tmp_path / "broken", dataset=digits, resume=True)
     assert weights(broken) == weights(whole)
     assert learnt(broken) == learnt(whole)
@@ -197,10 +196,8 @@ def test_evaluation_and_reassignment_intervals(tmp_path, digits):
 
 
 def test_the_head_is_kept_or_reset(tmp_path, digits, monkeypatch):
-    from deepstdp import pipeline
-
     resets = []
-    monkeypatch.setattr(pipeline, "forget_head", lambda *args: resets.append(args[3]))
+    monkeypatch.setattr(Trainer, "forget_head", lambda self, epoch: resets.append(epoch))
     for method, head, expected in [
         ("stdp", "auto", []),
         ("kmeans", "auto", [2, 3]),
@@ -255,7 +252,7 @@ def test_own_backbone_and_clusterer_from_python(tmp_path, digits):
     ("config", "message"),
     [
         (replace(small(), clustering=ClusteringConfig(n_clusters=301)), "only 300 training images"),
-        (replace(small(), accelerator="cuda"), "no cuda device here"),
+        (replace(small(), accelerator="cuda"), "accelerator cuda.*cannot be had here"),
         (replace(small(), clustering=ClusteringConfig(class_path="a.b")), "cannot be imported"),
     ],
 )

@@ -13,14 +13,16 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own, or from its own package.
 LAYERS = [
     {"errors", "progress"},
-    {"keyed_random", "imports", "config", "files"},
+    {"keyed_random", "imports", "config", "files", "processes"},
+    {"runtime"},
     {"config_files", "data"},
     {"backbones", "run_dir"},
     {"features"},
     {"spiking"},
     {"clustering"},
     {"evaluation", "environment"},
-    {"training", "model"},
+    {"training"},
+    {"model"},
     {"pipeline"},
     {"checkpoint", "inference", "cluster_features"},
     {"runner"},

@@ -45,9 +45,12 @@ class Network(nn.Module):
         """Rates of the last hidden layer."""
         return self.backbone(self.front_end(images))
 
-    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Logits over the clusters."""
-        return self.head(self.features(images))
+    def forward(
+        self, images: Float[Tensor, "b c h w"], mask: Float[Tensor, "b d"] | None = None
+    ) -> Float[Tensor, "b k"]:
+        """Logits over the clusters, from features times a dropout mask if there is one."""
+        features = self.features(images)
+        return self.head(features if mask is None else features * mask)
 
     def reset_head(self, seed: int, epoch: int) -> None:
         """Forget the head: normal weights of standard deviation 0.01, no bias."""

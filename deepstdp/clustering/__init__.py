@@ -10,6 +10,7 @@ from deepstdp.clustering.sinkhorn import Sinkhorn
 from deepstdp.clustering.stdp import STDPClustering, STDPPseudoLabels
 from deepstdp.config import ClusteringConfig
 from deepstdp.imports import build
+from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 
 __all__ = ["Assignment", "Clusterer", "STDPClustering", "build_clusterer"]
@@ -20,6 +21,7 @@ def build_clusterer(
     seed: int,
     progress: Progress = SILENT,
     custom: Any = None,
+    group: Group = ALONE,
 ) -> Clusterer | None:
     """The clusterer that the config names; None for ``none``, which trains nothing.
 
@@ -28,6 +30,7 @@ def build_clusterer(
         seed: of its random numbers.
         progress: follows long clustering.
         custom: a clusterer of the user's own, in the place of the config's.
+        group: the processes that share the samples.
 
     Raises:
         UserError: a ``class_path`` that is no clusterer.
@@ -36,17 +39,17 @@ def build_clusterer(
     if custom is None and config.class_path is not None:
         custom = build(config.class_path, config.init_args)
     if custom is not None:
-        return CustomClusterer(custom, k)
+        return CustomClusterer(custom, k, group)
     match config.method:
         case "stdp":
-            return STDPPseudoLabels(k, seed, config.stdp, progress)
+            return STDPPseudoLabels(k, seed, config.stdp, progress, group)
         case "kmeans":
-            return KMeans(k, seed, config.kmeans, persistent=False)
+            return KMeans(k, seed, config.kmeans, persistent=False, group=group)
         case "kmeans-warm":
-            return KMeans(k, seed, config.kmeans, persistent=True)
+            return KMeans(k, seed, config.kmeans, persistent=True, group=group)
         case "sinkhorn":
-            return Sinkhorn(k, seed, config.sinkhorn)
+            return Sinkhorn(k, seed, config.sinkhorn, group)
         case "random":
-            return RandomLabels(k, seed)
+            return RandomLabels(k, seed, group)
         case _:
             return None

@@ -29,6 +29,8 @@ class Assignment:
 class Clusterer(ABC):
     """Clusters (N, P) reduced features; each call of ``fit_predict`` is one epoch.
 
+    Where several processes share a run, each gives and gets its own rows; see ``processes``.
+
     Attributes:
         persistent: whether cluster j of one epoch is cluster j of the next, so that the head of
             the network may be kept.

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.errors import UserError
+from deepstdp.processes import ALONE, Group
 
 
 class CustomClusterer(Clusterer):
@@ -20,15 +21,16 @@ class CustomClusterer(Clusterer):
     Args:
         wrapped: the user's object.
         n_clusters: K, the outputs of the head; its labels must lie below.
+        group: the processes that share the samples; the first alone clusters those of all.
 
     Raises:
         UserError: it has no ``fit_predict``.
     """
 
-    def __init__(self, wrapped: Any, n_clusters: int) -> None:
+    def __init__(self, wrapped: Any, n_clusters: int, group: Group = ALONE) -> None:
         if not hasattr(wrapped, "fit_predict"):
             raise UserError(f"the clusterer {type(wrapped).__name__} has no method fit_predict")
-        self.wrapped, self.n_clusters = wrapped, n_clusters
+        self.wrapped, self.n_clusters, self._group = wrapped, n_clusters, group
         self.persistent = bool(getattr(wrapped, "persistent", False))
         self.can_predict = bool(getattr(wrapped, "can_predict", hasattr(wrapped, "predict")))
 
@@ -48,7 +50,9 @@ class CustomClusterer(Clusterer):
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
         """Assign once more, where the object can."""
-        return self.wrapped.retest(features) if isinstance(self.wrapped, Clusterer) else None
+        if not isinstance(self.wrapped, Clusterer) or self.wrapped.retest(features) is None:
+            return None
+        return self._call("retest", features)
 
     def state(self) -> State:
         """What the object says must be saved."""
@@ -62,6 +66,16 @@ class CustomClusterer(Clusterer):
             self.can_predict = False
 
     def _call(self, method: str, features: Float[Tensor, "n p"]) -> Assignment:
+        start, _ = self._group.rows(len(features))
+        every = self._group.gather(features)
+        labels, diagnostics = self._group.first(lambda: self._checked(method, every))
+        own = labels[start : start + len(features)].to(features.device)
+        return Assignment(own, self.n_clusters, diagnostics)
+
+    def _checked(
+        self, method: str, features: Float[Tensor, "n p"]
+    ) -> tuple[Int64[Tensor, "n"], dict[str, float]]:
+        """What the user's object gives, if it can be used; on the CPU."""
         name = type(self.wrapped).__name__
         given = features if isinstance(self.wrapped, Clusterer) else features.cpu().numpy()
         try:
@@ -83,5 +97,4 @@ class CustomClusterer(Clusterer):
                 f"{name} gave labels {int(labels.min())} to {int(labels.max())}: they must lie "
                 f"between 0 and {self.n_clusters - 1} (clustering.n_clusters)"
             )
-        labels = labels.to(features.device, torch.int64)
-        return Assignment(labels, self.n_clusters, diagnostics)
+        return labels.to("cpu", torch.int64), diagnostics

@@ -8,6 +8,7 @@ from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.clustering.lloyd import assign, kmeans_plus_plus, lloyd
 from deepstdp.config import KMeansConfig
 from deepstdp.keyed_random import Stream, numpy_generator
+from deepstdp.processes import ALONE, Group
 
 
 class KMeans(Clusterer):
@@ -19,10 +20,18 @@ class KMeans(Clusterer):
         config: number of iterations.
         persistent: start from the last epoch's centroids; else from a new seed each epoch, as
             DeepCluster does (Caron et al. 2018).
+        group: the processes that share the samples.
     """
 
-    def __init__(self, n_clusters: int, seed: int, config: KMeansConfig, persistent: bool) -> None:
-        self.n_clusters, self.seed, self.config = n_clusters, seed, config
+    def __init__(
+        self,
+        n_clusters: int,
+        seed: int,
+        config: KMeansConfig,
+        persistent: bool,
+        group: Group = ALONE,
+    ) -> None:
+        self.n_clusters, self.seed, self.config, self._group = n_clusters, seed, config, group
         self.persistent = persistent
         self._n_fits = 0
         self._centres: Tensor | None = None
@@ -32,9 +41,11 @@ class KMeans(Clusterer):
         centres = self._centres
         if centres is None or not self.persistent:
             generator = numpy_generator(self.seed, Stream.CLUSTERING, self._n_fits)
-            centres = kmeans_plus_plus(features, self.n_clusters, generator)
+            centres = kmeans_plus_plus(features, self.n_clusters, generator, self._group)
         self._n_fits += 1
-        self._centres, labels, n_relocated = lloyd(features, centres, self.config.n_iterations)
+        self._centres, labels, n_relocated = lloyd(
+            features, centres, self.config.n_iterations, self._group
+        )
         return Assignment(labels, self.n_clusters, {"n_relocated": n_relocated})
 
     def predict(self, features: Float[Tensor, "n p"]) -> Assignment:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from deepstdp.clustering.base import Assignment, Clusterer
 from deepstdp.keyed_random import Stream, uniform
+from deepstdp.processes import ALONE, Group
 
 
 class RandomLabels(Clusterer):
@@ -14,17 +15,19 @@ class RandomLabels(Clusterer):
     Args:
         n_clusters: K.
         seed: of the labels.
+        group: the processes that share the samples.
     """
 
     persistent = True
     can_predict = False
 
-    def __init__(self, n_clusters: int, seed: int) -> None:
-        self.n_clusters, self.seed = n_clusters, seed
+    def __init__(self, n_clusters: int, seed: int, group: Group = ALONE) -> None:
+        self.n_clusters, self.seed, self._group = n_clusters, seed, group
 
     def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Draw; the features count only by their number."""
-        ids = torch.arange(len(features), device=features.device)
+        start, _ = self._group.rows(len(features))
+        ids = torch.arange(start, start + len(features), device=features.device)
         draws = uniform(self.seed, Stream.CLUSTERING, 0, ids, 1)[:, 0]
         labels = (draws * self.n_clusters).long().clamp(max=self.n_clusters - 1)
         return Assignment(labels, self.n_clusters)

@@ -1,6 +1,7 @@
 """Balanced clustering by entropic optimal transport (Cuturi 2013; Asano et al. 2020)."""
 
-import torch
+import math
+
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -9,19 +10,24 @@ from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.clustering.lloyd import kmeans_plus_plus
 from deepstdp.config import SinkhornConfig
 from deepstdp.keyed_random import Stream, numpy_generator
+from deepstdp.processes import ALONE, Group
 
 
 def transport_plan(
-    similarity: Float[Tensor, "n k"], epsilon: float, n_normalisations: int
+    similarity: Float[Tensor, "n k"],
+    epsilon: float,
+    n_normalisations: int,
+    group: Group = ALONE,
 ) -> Float[Tensor, "n k"]:
     """The plan between N samples and K equal clusters that maximises <Q, s> + epsilon H(Q).
 
     Sinkhorn's iterations on log Q = s / epsilon + u_i + v_j; rows sum to 1, columns to N / K.
     """
-    n, k = similarity.shape
+    (_, n), k = group.rows(len(similarity)), similarity.shape[1]
     log_plan = similarity / epsilon
     for _ in range(n_normalisations):
-        log_plan = log_plan - log_plan.logsumexp(dim=0) + torch.log(torch.tensor(n / k))
+        columns = group.gather(log_plan.logsumexp(dim=0)[None]).logsumexp(dim=0)
+        log_plan = log_plan - columns + math.log(n / k)
         log_plan = log_plan - log_plan.logsumexp(dim=1, keepdim=True)
     return log_plan.exp()
 
@@ -33,12 +39,15 @@ class Sinkhorn(Clusterer):
         n_clusters: K.
         seed: of the first prototypes.
         config: entropy and numbers of iterations.
+        group: the processes that share the samples.
     """
 
     persistent = True
 
-    def __init__(self, n_clusters: int, seed: int, config: SinkhornConfig) -> None:
-        self.n_clusters, self.seed, self.config = n_clusters, seed, config
+    def __init__(
+        self, n_clusters: int, seed: int, config: SinkhornConfig, group: Group = ALONE
+    ) -> None:
+        self.n_clusters, self.seed, self.config, self._group = n_clusters, seed, config, group
         self._prototypes: Tensor | None = None
 
     def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
@@ -46,14 +55,20 @@ class Sinkhorn(Clusterer):
         config, prototypes = self.config, self._prototypes
         if prototypes is None:
             generator = numpy_generator(self.seed, Stream.CLUSTERING)
-            prototypes = kmeans_plus_plus(features, self.n_clusters, generator)
+            prototypes = kmeans_plus_plus(features, self.n_clusters, generator, self._group)
             prototypes = functional.normalize(prototypes, dim=1)
         for _ in range(config.n_iterations):
-            plan = transport_plan(features @ prototypes.T, config.epsilon, config.n_normalisations)
-            prototypes = functional.normalize(plan.T @ features, dim=1)
+            plan = self._plan(features, prototypes)
+            prototypes = functional.normalize(self._group.sum(plan.T @ features), dim=1)
         self._prototypes = prototypes
-        plan = transport_plan(features @ prototypes.T, config.epsilon, config.n_normalisations)
+        plan = self._plan(features, prototypes)
         return Assignment(plan.argmax(dim=1), self.n_clusters)
+
+    def _plan(
+        self, features: Float[Tensor, "n p"], prototypes: Float[Tensor, "k p"]
+    ) -> Float[Tensor, "n k"]:
+        config, similarity = self.config, features @ prototypes.T
+        return transport_plan(similarity, config.epsilon, config.n_normalisations, self._group)
 
     def predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """The most similar prototype: new samples are not balanced."""

@@ -12,7 +12,7 @@ from deepstdp.config.clustering import Method
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import measure_features
-from deepstdp.features.reduction import whitening
+from deepstdp.features.whitening import exact_whitening
 from deepstdp.files import write_json
 from deepstdp.pipeline import truth_of
 from deepstdp.progress import Progress
@@ -102,7 +102,7 @@ def measure_raw_pixels(config: Config, dataset: Dataset) -> dict[str, Any]:
         for part in (dataset.train, dataset.val)
     ]
     n_components = min(_RAW_COMPONENTS, pixels[0].shape[1])
-    mean, projection = whitening(pixels[0], n_components)
-    train, val = ((part - mean) @ projection for part in pixels)
+    fitted = exact_whitening(pixels[0], n_components)
+    train, val = ((part - fitted.mean) @ fitted.projection for part in pixels)
     measured = measure_features(train, val, truth_of(dataset), config.evaluation)
-    return {"final": measured, "n_components": projection.shape[1]}
+    return {"final": measured, "n_components": fitted.projection.shape[1]}

@@ -7,7 +7,7 @@ The defaults are the digits recipe (``configs/digits.yaml``); the paper's settin
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deepstdp.config.checks import require
+from deepstdp.config.checks import require, require_types
 from deepstdp.config.clustering import (
     ClusteringConfig,
     KMeansConfig,
@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+
 @dataclass(frozen=True)
 class Config:
     """One experiment.
@@ -47,7 +50,13 @@ class Config:
         training: the ConvNet's learning.
         evaluation: what is measured.
         seed: of every random number.
-        accelerator: device to run on; ``auto`` takes a GPU where there is one.
+        accelerator: kind of device to run on; ``auto`` takes a GPU where there is one.
+        devices: how many of them on each machine, one process each; ``auto`` takes all GPUs.
+        num_nodes: machines that share the run (started by ``torchrun`` or SLURM).
+        precision: of the network's arithmetic, in Fabric's words. Clustering keeps single
+            precision, or double with ``64-true``.
+        compile: compile network and augmentation with ``torch.compile``; where that fails the run
+            says so and goes on without.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -58,7 +67,15 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     seed: int = 0
-    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    accelerator: Accelerator = "auto"
+    devices: int | Literal["auto"] = 1
+    num_nodes: int = 1
+    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
+    compile: bool = False
 
     def __post_init__(self) -> None:
+        require_types(self, "")
+        for name in ("devices", "num_nodes"):
+            value = getattr(self, name)
+            require(value == "auto" or value >= 1, f"{name} must be at least 1, not {value}")
         require(self.seed >= 0, f"seed must not be negative, not {self.seed}")

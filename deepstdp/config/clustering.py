@@ -16,14 +16,25 @@ class ReductionConfig:
     Args:
         n_components: principal components kept (P); fewer if the features have fewer.
         align: turn the new components onto those of the last epoch.
+        solver: ``exact`` decomposes the covariance; ``subspace`` iterates from the components of
+            the last epoch, on any device; ``auto`` is exact up to 1,024 features or samples.
+        n_iterations: steps of ``subspace`` an epoch; ten times as many on the first.
+        max_samples: training images whose full features are held in memory. The components are
+            fitted to them, and the linear probe and k-NN learn from them; of more images they are
+            a random sample, and of the others only the reduced features are kept.
     """
 
     n_components: int = 64
     align: bool = True
+    solver: Literal["auto", "exact", "subspace"] = "auto"
+    n_iterations: int = 2
+    max_samples: int = 50_000
 
     def __post_init__(self) -> None:
         require_types(self, "reduction.")
-        require(self.n_components >= 1, "reduction.n_components must be at least 1")
+        for name in ("n_components", "n_iterations"):
+            require(getattr(self, name) >= 1, f"reduction.{name} must be at least 1")
+        require(self.max_samples >= 2, "reduction.max_samples must be at least 2")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def augment(
     images: UInt8[Tensor, "b c h w"],
     keys: Int64[Tensor, "b"],
     seed: int,
-    epoch: int,
+    epoch: int | Int64[Tensor, ""],
     config: AugmentationConfig,
 ) -> Float[Tensor, "b c h w"]:
     """Crop, flip and recolour each image.

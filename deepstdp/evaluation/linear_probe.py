@@ -24,8 +24,8 @@ def fit_logistic_regression(
         Weights and intercepts.
     """
     n, d = x.shape
-    weight = torch.zeros(n_classes, d, device=x.device, requires_grad=True)
-    bias = torch.zeros(n_classes, device=x.device, requires_grad=True)
+    weight = x.new_zeros(n_classes, d, requires_grad=True)
+    bias = x.new_zeros(n_classes, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=n_iterations, history_size=10, line_search_fn="strong_wolfe"
     )

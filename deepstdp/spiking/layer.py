@@ -8,8 +8,9 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 from deepstdp.config import STDPConfig
+from deepstdp.processes import ALONE, Group
 from deepstdp.spiking import neurons, plasticity
-from deepstdp.spiking.engines import Circuit, Engine, Response
+from deepstdp.spiking.engines import Circuit, Engine, Response, Sums
 from deepstdp.spiking.homeostasis import adapt
 from deepstdp.spiking.inputs import Input
 
@@ -150,24 +151,70 @@ def _in_units(
 
 
 def learn_batch(
-    state: LayerState, inputs: Input, n_timesteps: int, engine: Engine, config: STDPConfig
-) -> Response:
-    """Present a batch and change the state's synapses and thresholds."""
-    response = engine.present(inputs, circuit(state, n_timesteps, config), collect=True)
-    assert response.sums is not None
+    state: LayerState,
+    inputs: Input | None,
+    n_samples: int,
+    n_timesteps: int,
+    engine: Engine,
+    config: STDPConfig,
+    group: Group = ALONE,
+) -> None:
+    """Present a batch and change the state's synapses and thresholds.
+
+    Args:
+        state: what learns; alike on all processes.
+        inputs: this process's samples of the batch; None if it has none.
+        n_samples: size of the whole batch.
+        n_timesteps: T.
+        engine: presents the samples.
+        config: the rule, and its parameters.
+        group: the processes that share the batch. In fixed point their sums are exact, so that
+            any number of processes learns the same to the bit.
+    """
+    neurons_now = circuit(state, n_timesteps, config)
+    n_wins, sums = _reaction(inputs, neurons_now, engine)
+    n_wins, sums = _total(n_wins, sums, group)
     unit = plasticity.TRACE_ONE if config.fixed_point else 1
     state.synapses = plasticity.learn(
         state.synapses,
-        response.sums,
+        sums,
         state.mean_trace * unit,
         state.trace_scale / unit,
-        len(inputs) * n_timesteps,
+        n_samples * n_timesteps,
         config,
     )
-    n_wins = torch.bincount(winners(response), minlength=len(state.theta)).double()
-    n_spikes = response.counts.sum(dim=0).double()
-    state.theta = adapt(state.theta, n_wins, n_spikes, len(inputs), state.v_threshold, config)
-    return response
+    n_spikes = sums.n_spikes.double()
+    state.theta = adapt(
+        state.theta, n_wins.double(), n_spikes, n_samples, state.v_threshold, config
+    )
+
+
+def _reaction(
+    inputs: Input | None, circuit: Circuit, engine: Engine
+) -> tuple[Int64[Tensor, "k"], Sums]:
+    """How many samples each neuron wins, and the sums that plasticity needs."""
+    k = len(circuit.threshold)
+    if inputs is None:
+        nothing = torch.zeros(circuit.synapses.shape, device=circuit.synapses.device)
+        none = torch.zeros(k, dtype=torch.int64, device=nothing.device)
+        return none, Sums(none, nothing, None if circuit.post_trace is None else nothing)
+    response = engine.present(inputs, circuit, collect=True)
+    assert response.sums is not None
+    return torch.bincount(winners(response), minlength=k), response.sums
+
+
+def _total(n_wins: Int64[Tensor, "k"], sums: Sums, group: Group) -> tuple[Int64[Tensor, "k"], Sums]:
+    """The sums of all processes, in one exchange; doubles hold whole numbers exactly."""
+    if group.size == 1:
+        return n_wins, sums
+    columns = [n_wins[:, None], sums.n_spikes[:, None], sums.pre_at_post]
+    if sums.post_at_pre is not None:
+        columns.append(sums.post_at_pre)
+    table = group.sum(torch.cat([column.double() for column in columns], dim=1))
+    n_channels = sums.pre_at_post.shape[1]
+    before, after = table[:, 2 : 2 + n_channels], table[:, 2 + n_channels :]
+    post_at_pre = None if sums.post_at_pre is None else after
+    return table[:, 0].long(), Sums(table[:, 1].long(), before, post_at_pre)
 
 
 def respond(

@@ -6,15 +6,13 @@ from torch import Tensor
 from deepstdp.keyed_random import Stream, uniform
 
 
-def keyed_dropout(
-    features: Float[Tensor, "b d"],
+def dropout_mask(
     keys: Int64[Tensor, "b"],
+    n_features: int,
     probability: float,
     seed: int,
-    epoch: int,
-) -> Float[Tensor, "b d"]:
-    """Set features to zero with ``probability`` and scale the others to keep the mean."""
-    if probability == 0:
-        return features
-    draws = uniform(seed, Stream.DROPOUT, epoch, keys, features.shape[1])
-    return features * (draws >= probability) / (1 - probability)
+    epoch: int | Int64[Tensor, ""],
+) -> Float[Tensor, "b {n_features}"]:
+    """Zero with ``probability``, else what keeps the mean of the features."""
+    draws = uniform(seed, Stream.DROPOUT, epoch, keys, n_features)
+    return (draws >= probability) / (1 - probability)

@@ -1,90 +1,129 @@
 """One epoch of supervised learning on pseudo-labels."""
 
-import numpy as np
+import math
+from collections.abc import Callable
+from typing import Any
+
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from deepstdp.backbones import Network
-from deepstdp.config import AugmentationConfig, TrainingConfig
+from deepstdp.config import Config
 from deepstdp.data.augment import augment
 from deepstdp.data.images import Images
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
-from deepstdp.training.dropout import keyed_dropout
-from deepstdp.training.sampling import batches, occurrence_keys
+from deepstdp.runtime import Runtime
+from deepstdp.training.compilation import compiled
+from deepstdp.training.dropout import dropout_mask
+from deepstdp.training.sampling import batches, epoch_order, occurrence_keys
 
 
-def build_optimizer(network: Network, config: TrainingConfig) -> torch.optim.SGD:
-    """SGD over everything that can be learnt."""
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-    )
-
-
-def forget_head(network: Network, optimizer: torch.optim.SGD, seed: int, epoch: int) -> None:
-    """Make a new head, and forget its momentum."""
-    network.reset_head(seed, epoch)
-    for parameter in network.head.parameters():
-        optimizer.state.pop(parameter, None)
-
-
-def train_epoch(
-    network: Network,
-    optimizer: torch.optim.SGD,
-    images: Images,
-    pseudo_labels: Int64[Tensor, "n"],
-    order: Int64[np.ndarray, "m"],
-    seed: int,
-    epoch: int,
-    config: TrainingConfig,
-    augmentation: AugmentationConfig,
-    progress: Progress,
-) -> float:
-    """Minimise the cross-entropy of the pseudo-labels on augmented images.
+class Trainer:
+    """SGD on the cross-entropy of the pseudo-labels.
 
     Args:
         network: trained in place.
-        optimizer: of the network's parameters.
-        images: all training images.
-        pseudo_labels: one for each.
-        order: the images to show, in order.
-        seed: the run's seed.
-        epoch: keys augmentation and dropout.
-        config: batch size and dropout.
-        augmentation: strengths.
+        config: of the run.
+        runtime: the processes that share each batch, and their devices.
         progress: follows the steps.
 
-    Returns:
-        The mean loss.
-
-    Raises:
-        UserError: the loss is not finite.
+    Attributes:
+        optimizer: of everything that can be learnt.
     """
-    network.train()
-    device = pseudo_labels.device
-    indices = torch.from_numpy(order).to(device)
-    keys = torch.from_numpy(occurrence_keys(order)).to(device)
-    total = torch.zeros((), device=device)
-    steps = batches(len(order), config.batch_size)
-    shown = zip(steps, images.batches([indices[rows] for rows in steps]), strict=True)
-    for rows, batch in progress.track(shown, f"epoch {epoch}", len(steps)):
-        batch_keys = keys[rows]
-        features = network.features(augment(batch, batch_keys, seed, epoch, augmentation))
-        features = keyed_dropout(features, batch_keys, config.dropout, seed, epoch)
-        loss = functional.cross_entropy(network.head(features), pseudo_labels[indices[rows]])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(batch)
-    mean = total.item() / len(order)
-    if not np.isfinite(mean):
-        raise UserError(
-            f"training diverged: the loss is {mean} in epoch {epoch}; "
-            "lower --training.learning_rate"
+
+    def __init__(
+        self, network: Network, config: Config, runtime: Runtime, progress: Progress
+    ) -> None:
+        training = config.training
+        self._network, self._config, self._runtime = network, config, runtime
+        self._progress = progress
+        self.optimizer = torch.optim.SGD(
+            network.parameters(),
+            lr=training.learning_rate,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
         )
-    return mean
+        # Fabric's copies cast, average gradients over processes and scale the loss.
+        self._module, self._stepper = runtime.fabric.setup(network, self.optimizer)
+        self._forward: Callable[..., Any] = self._module
+        self._show: Callable[..., Any] = self._shown
+        if config.compile:
+            self._forward = compiled(self._module, "the network", progress)
+            self._show = compiled(self._show, "the augmentation", progress)
+
+    def forget_head(self, epoch: int) -> None:
+        """Make a new head, and forget its momentum."""
+        self._network.reset_head(self._config.seed, epoch)
+        for parameter in self._network.head.parameters():
+            self.optimizer.state.pop(parameter, None)
+
+    def epoch(self, images: Images, pseudo_labels: Int64[Tensor, "n"], epoch: int) -> float:
+        """Show as many images as there are, once augmented.
+
+        Args:
+            images: all training images.
+            pseudo_labels: one for each, alike on all processes.
+            epoch: keys order, augmentation and dropout.
+
+        Returns:
+            The mean loss.
+
+        Raises:
+            UserError: the loss is not finite.
+        """
+        config, group = self._config, self._runtime.group
+        order = epoch_order(pseudo_labels, config.training.sampler, config.seed, epoch)
+        keys = occurrence_keys(order)
+        self._network.train()
+        now = torch.tensor(epoch, device=pseudo_labels.device)
+        total = torch.zeros((), device=pseudo_labels.device)
+        steps = batches(len(order), config.training.batch_size, max(2, group.size))
+        own = [_share(rows, group.rank, group.size) for rows in steps]
+        shown = zip(steps, own, images.batches([order[rows] for rows in own]), strict=True)
+        for rows, mine, batch in self._progress.track(shown, f"epoch {epoch}", len(steps)):
+            labels = pseudo_labels[order[mine]]
+            total += self._step(batch, keys[mine], labels, rows.stop - rows.start, now)
+        mean = group.sum(total).item() / len(order)
+        if not math.isfinite(mean):
+            raise UserError(
+                f"training diverged: the loss is {mean} in epoch {epoch}; "
+                "lower --training.learning_rate"
+            )
+        return mean
+
+    def _step(
+        self,
+        images: UInt8[Tensor, "b c h w"],
+        keys: Int64[Tensor, "b"],
+        labels: Int64[Tensor, "b"],
+        n_samples: int,
+        epoch: Int64[Tensor, ""],
+    ) -> Float[Tensor, ""]:
+        """Learn from a batch of ``n_samples`` over all processes; the sum of the losses here."""
+        augmented, mask = self._show(images, keys, epoch)
+        logits = self._forward(augmented.contiguous(memory_format=torch.channels_last), mask)
+        loss = functional.cross_entropy(logits, labels, reduction="sum")
+        self._stepper.zero_grad()
+        # DDP averages over processes what must be the mean over samples.
+        self._runtime.fabric.backward(loss * (self._runtime.group.size / n_samples))
+        self._stepper.step()
+        return loss.detach()
+
+    def _shown(
+        self, images: UInt8[Tensor, "b c h w"], keys: Int64[Tensor, "b"], epoch: Int64[Tensor, ""]
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"] | None]:
+        """Augmented images and a dropout mask, if there is dropout."""
+        config, rate = self._config, self._config.training.dropout
+        augmented = augment(images, keys, config.seed, epoch, config.augmentation)
+        if rate == 0:
+            return augmented, None
+        return augmented, dropout_mask(keys, self._network.n_features, rate, config.seed, epoch)
+
+
+def _share(rows: slice, rank: int, size: int) -> slice:
+    """The part of a batch that a process takes."""
+    n = rows.stop - rows.start
+    return slice(rows.start + n * rank // size, rows.start + n * (rank + 1) // size)

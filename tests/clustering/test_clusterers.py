@@ -14,9 +14,51 @@ from deepstdp.clustering.sinkhorn import transport_plan
 from deepstdp.config import ClusteringConfig, ReductionConfig, STDPConfig
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer
+from tests.helpers import in_processes
 
 METHODS = ["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random"]
 PREDICTING = METHODS[:-1]
+
+
+def parts(x: torch.Tensor, group) -> torch.Tensor:
+    """The rows of a process."""
+    own = group.shard(len(x))
+    return x[own.start : own.stop]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_several_processes_find_what_one_finds(method, size):
+    x = blobs(n=301)[0].double()  # sums of floats depend on their order in the last bit
+    config = ClusteringConfig(method=method, n_clusters=5)
+
+    def work(group) -> list[torch.Tensor]:
+        clusterer = build_clusterer(config, 3, group=group)
+        own = parts(x, group)
+        labels = [clusterer.fit_predict(own).labels for _ in range(2)]
+        if clusterer.can_predict:
+            labels.append(clusterer.predict(own).labels)
+        again = clusterer.retest(own)
+        return labels if again is None else [*labels, again.labels]
+
+    (alone,) = in_processes(1, work)
+    shared = in_processes(size, work)
+    assert [torch.cat(column).tolist() for column in zip(*shared, strict=True)] == [
+        labels.tolist() for labels in alone
+    ]
+
+
+def test_one_process_clusters_for_all_with_a_clusterer_of_the_users():
+    x, _ = blobs()
+
+    def work(group):
+        clusterer = build_clusterer(
+            ClusteringConfig(n_clusters=5), 0, custom=SklearnKMeans(5, random_state=0), group=group
+        )
+        return clusterer.fit_predict(parts(x, group)).labels
+
+    expected = SklearnKMeans(5, random_state=0).fit_predict(x.numpy())
+    assert torch.cat(in_processes(2, work)).tolist() == expected.tolist()
 
 
 def blobs(n=400, k=5):

@@ -1,65 +1,12 @@
-import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.linalg import orthogonal_procrustes
-from sklearn.decomposition import PCA
 
 from deepstdp.clustering.stdp import STDPPseudoLabels
 from deepstdp.config import ReductionConfig, STDPConfig
 from deepstdp.features import Reducer
-from deepstdp.features.reduction import procrustes_rotation, whitening
-
-
-def correlated(n=300, d=20, seed=0):
-    rng = np.random.default_rng(seed)
-    return torch.from_numpy((rng.normal(size=(n, d)) @ rng.normal(size=(d, d))).astype(np.float32))
-
-
-def test_whitening_is_scikit_learns():
-    x = correlated()
-    mean, projection = whitening(x, 6)
-    ours = ((x - mean) @ projection).numpy()
-    theirs = PCA(6, whiten=True).fit_transform(x.numpy())
-    signs = np.sign((ours * theirs).sum(axis=0))
-    assert np.allclose(ours * signs, theirs, atol=1e-3)
-
-
-def test_dead_features_are_not_blown_up():
-    x = correlated()
-    x[:, 3:] = 0
-    mean, projection = whitening(x, 8)
-    variances = ((x - mean) @ projection).var(dim=0)
-    assert torch.allclose(variances[:3], torch.ones(3), atol=1e-2)
-    assert (variances[3:] == 0).all()
-
-
-def test_fewer_samples_than_features_is_scikit_learns_too():
-    x = correlated(n=12, d=30)
-    mean, projection = whitening(x, 5)
-    ours = ((x - mean) @ projection).numpy()
-    theirs = PCA(5, whiten=True).fit_transform(x.numpy())
-    signs = np.sign((ours * theirs).sum(axis=0))
-    assert np.allclose(ours * signs, theirs, atol=1e-3)
-
-
-def test_directions_that_do_not_vary_are_left_out():
-    x = correlated(n=8).repeat(4, 1)
-    x[:, 5:] = 1.0
-    mean, projection = whitening(x, 20)
-    assert (projection.norm(dim=0) > 0).tolist() == [True] * 5 + [False] * 15
-    assert torch.isfinite((x + 100 - mean) @ projection).all()
-
-
-def test_components_are_limited_by_samples_and_features():
-    assert whitening(correlated(n=5), 64)[1].shape == (20, 4)
-    assert whitening(correlated(), 64)[1].shape == (20, 20)
-
-
-def test_procrustes_is_scipys():
-    source, target = correlated(50, 6, 1), correlated(50, 6, 2)
-    expected, _ = orthogonal_procrustes(source.numpy(), target.numpy())
-    assert np.allclose(procrustes_rotation(source, target).numpy(), expected, atol=1e-4)
+from tests.helpers import correlated
 
 
 @settings(max_examples=15, deadline=None)
@@ -91,13 +38,15 @@ def test_rotated_and_flipped_basis_gives_the_same_labels_only_if_aligned():
     assert share_kept(align=False) < 0.3
 
 
-def test_transform_repeats_the_fit_to_the_bit_and_state_restores_it():
+@pytest.mark.parametrize("solver", ["exact", "subspace"])
+def test_transform_repeats_the_fit_to_the_bit_and_state_restores_it(solver):
     x, y = correlated(), correlated(seed=5)
-    reducer = Reducer(ReductionConfig(n_components=8))
+    config = ReductionConfig(n_components=8, solver=solver)
+    reducer = Reducer(config)
     reducer.fit_transform(x)
     fitted = reducer.fit_transform(y)
     assert torch.equal(reducer.transform(y), fitted)
-    other = Reducer(ReductionConfig(n_components=8))
+    other = Reducer(config)
     other.load_state(reducer.state())
     assert torch.equal(other.transform(y), fitted)
     assert torch.equal(other.fit_transform(x), reducer.fit_transform(x))
@@ -106,3 +55,36 @@ def test_transform_repeats_the_fit_to_the_bit_and_state_restores_it():
 def test_rows_have_unit_length():
     reduced = Reducer(ReductionConfig(n_components=8)).fit_transform(correlated())
     assert torch.allclose(reduced.norm(dim=1), torch.ones(300), atol=1e-5)
+
+
+def test_subspace_iteration_keeps_the_labels_as_exact_components_do():
+    x = correlated(400, 60)
+    moved = x + 0.05 * correlated(400, 60, seed=3)
+
+    def share_kept(solver: str) -> float:
+        reducer = Reducer(ReductionConfig(n_components=16, solver=solver))
+        clusterer = STDPPseudoLabels(10, 0, STDPConfig(eta=1e-6))
+        before = clusterer.fit_predict(reducer.fit_transform(x)).labels
+        after = clusterer.fit_predict(reducer.fit_transform(moved)).labels
+        return (before == after).double().mean().item()
+
+    assert share_kept("exact") > 0.8
+    assert share_kept("subspace") > share_kept("exact") - 0.05
+
+
+def test_auto_is_exact_for_few_and_without_alignment():
+    x = correlated(1100, 1100)
+    exact, auto, free = (
+        Reducer(ReductionConfig(n_components=4, **settings))
+        for settings in ({"solver": "exact"}, {}, {"align": False})
+    )
+    for reducer in (exact, auto, free):
+        reducer.fit_transform(x)
+    assert torch.equal(exact.transform(x), free.transform(x))
+    assert not torch.equal(exact.transform(x), auto.transform(x))
+    assert auto.explained_variance > 0.98 * exact.explained_variance
+    few = Reducer(ReductionConfig(n_components=4))
+    assert torch.equal(
+        few.fit_transform(x[:, :40]),
+        Reducer(ReductionConfig(n_components=4, solver="exact")).fit_transform(x[:, :40]),
+    )

@@ -58,9 +58,8 @@ def test_silent_input_changes_no_synapse():
     before = state.synapses.clone()
     blank = torch.zeros(8, 16, dtype=torch.int32)
     inputs = RateInput(blank, learning_keys(0, 0, torch.arange(8)))
-    response = learn_batch(state, inputs, 25, ReferenceEngine(), config)
+    learn_batch(state, inputs, len(inputs), 25, ReferenceEngine(), config)
     assert torch.equal(state.synapses, before)
-    assert response.n_input_spikes == 0
     labels = label_all(state, blank, config)
     assert labels.n_silent == 8
     assert ((labels.labels >= 0) & (labels.labels < 5)).all()

@@ -3,61 +3,51 @@ import pytest
 import torch
 
 from deepstdp.backbones import build_network
-from deepstdp.config import AugmentationConfig, BackboneConfig, TrainingConfig
+from deepstdp.config import BackboneConfig, Config, TrainingConfig
 from deepstdp.data import InMemory
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT
-from deepstdp.training.epoch import build_optimizer, forget_head, train_epoch
+from deepstdp.runtime import one_process
+from deepstdp.training.epoch import Trainer
 
 LABELS = torch.arange(40) % 2
-IMAGES = (LABELS[:, None, None, None] * 200).expand(40, 1, 16, 16).to(torch.uint8)
+PIXELS = (LABELS[:, None, None, None] * 200).expand(40, 1, 16, 16).to(torch.uint8)
+IMAGES = InMemory(PIXELS)
 
 
-def make(config):
-    network = build_network(BackboneConfig(), IMAGES, 2, seed=0)
-    return network, build_optimizer(network, config)
-
-
-def run(network, optimizer, config, epoch=1):
-    order = np.arange(40)
-    return train_epoch(
-        network,
-        optimizer,
-        InMemory(IMAGES),
-        LABELS,
-        order,
-        0,
-        epoch,
-        config,
-        AugmentationConfig(),
-        SILENT,
-    )
+def make(**settings):
+    network = build_network(BackboneConfig(), PIXELS, 2, seed=0)
+    config = Config(training=TrainingConfig(**settings))
+    return network, Trainer(network, config, one_process("cpu"), SILENT)
 
 
 def test_loss_falls_to_nothing_on_what_is_plain_to_see():
-    config = TrainingConfig(batch_size=10, learning_rate=0.05)
-    network, optimizer = make(config)
-    losses = [run(network, optimizer, config, epoch) for epoch in range(1, 9)]
+    _, trainer = make(batch_size=10, learning_rate=0.05)
+    losses = [trainer.epoch(IMAGES, LABELS, epoch) for epoch in range(1, 9)]
     assert losses[0] < np.log(2) + 0.1
     assert losses[-1] < 0.05
 
 
 def test_divergence_is_said():
-    config = TrainingConfig(batch_size=10, learning_rate=1e9)
-    network, optimizer = make(config)
+    _, trainer = make(batch_size=10, learning_rate=1e9)
     with pytest.raises(UserError, match="lower --training.learning_rate"):
-        run(network, optimizer, config)
+        trainer.epoch(IMAGES, LABELS, 1)
 
 
 def test_a_new_head_forgets_its_momentum_and_nothing_else():
-    config = TrainingConfig()
-    network, optimizer = make(config)
-    run(network, optimizer, config)
+    network, trainer = make()
+    trainer.epoch(IMAGES, LABELS, 1)
     body = [p for name, p in network.named_parameters() if not name.startswith("head")]
     before = [p.clone() for p in body]
     old = network.head.weight.clone()
-    forget_head(network, optimizer, seed=0, epoch=5)
+    trainer.forget_head(epoch=5)
     assert not torch.equal(old, network.head.weight)
-    assert network.head.weight not in optimizer.state
-    assert all(p in optimizer.state for p in body)
+    assert network.head.weight not in trainer.optimizer.state
+    assert all(p in trainer.optimizer.state for p in body)
     assert all(torch.equal(a, b) for a, b in zip(before, body, strict=True))
+
+
+def test_without_dropout_the_loss_is_that_of_the_plain_network():
+    network, trainer = make(batch_size=40, dropout=0.0, sampler="shuffle", learning_rate=1e-9)
+    loss = trainer.epoch(IMAGES, LABELS, 1)
+    assert loss == pytest.approx(np.log(2), abs=0.05)

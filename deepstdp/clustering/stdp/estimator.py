@@ -23,6 +23,7 @@ from deepstdp.clustering.stdp.samples import Samples
 from deepstdp.config import STDPConfig
 from deepstdp.errors import UserError
 from deepstdp.files import Tensors, load_tensors, save_tensors
+from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking.health import complaints, examine
 from deepstdp.spiking.layer import label
@@ -173,6 +174,11 @@ class STDPClustering(
         self._progress = progress
         return self
 
+    def share(self, group: Group) -> "STDPClustering":
+        """Learn with other processes, each from samples of its own; see ``processes``."""
+        self._group = group
+        return self
+
     def save(self, path: str | Path) -> None:
         """Write everything to one file: safetensors with a JSON header, no pickle."""
         check_is_fitted(self, "n_iter_")
@@ -215,7 +221,8 @@ class STDPClustering(
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31)
         progress = getattr(self, "_progress", SILENT)
-        return SpikingLayer(int(self.n_clusters), int(seed), self._config(), progress)
+        group = getattr(self, "_group", ALONE)
+        return SpikingLayer(int(self.n_clusters), int(seed), self._config(), progress, group)
 
     def _config(self) -> STDPConfig:
         return STDPConfig(**{name: _plain(getattr(self, name)) for name in SETTINGS})

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -15,6 +16,7 @@ from deepstdp.config.spiking import MAX_FEATURES, MAX_TIMESTEPS, MOST_STEPS_IN_B
 from deepstdp.errors import UserError
 from deepstdp.files import Tensors
 from deepstdp.keyed_random import Stream, numpy_generator, torch_generator
+from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking import encoding
 from deepstdp.spiking.encoding import SpikeKeys
@@ -42,6 +44,7 @@ class SpikingLayer:
         seed: of the initial synapses, the order of samples and the spikes.
         config: everything else.
         progress: follows the passes.
+        group: the processes that share the samples; each gives its own.
 
     Attributes:
         state: what has been learnt; None before the first pass.
@@ -50,10 +53,15 @@ class SpikingLayer:
     """
 
     def __init__(
-        self, n_clusters: int, seed: int, config: STDPConfig, progress: Progress = SILENT
+        self,
+        n_clusters: int,
+        seed: int,
+        config: STDPConfig,
+        progress: Progress = SILENT,
+        group: Group = ALONE,
     ) -> None:
         self.n_clusters, self.seed, self.config = n_clusters, seed, config
-        self._progress = progress
+        self._progress, self._group = progress, group
         self.state: LayerState | None = None
         self.receptors: Receptors | None = None
         self.n_passes = 0
@@ -88,19 +96,26 @@ class SpikingLayer:
         """
         if self.state is None:
             self._start(samples)
-        state, config, n = self._on_device_of(samples), self.config, len(samples)
+        state, config = self._on_device_of(samples), self.config
+        first, n = self._group.rows(len(samples))
         generator = numpy_generator(self.seed, Stream.CLUSTERING, _ORDER, self.n_passes)
-        order = torch.from_numpy(generator.permutation(n)).to(samples.device)
-        keys = encoding.learning_keys(self.seed, self.n_passes, order)
+        order = generator.permutation(n)
         engine = self._engine(samples)
         n_timesteps = self._n_timesteps(samples)
         size = min(config.batch_size, MOST_STEPS_IN_BATCH // n_timesteps)  # spikes bring their T
         starts = range(0, n, size)
         for start in self._progress.track(starts, "STDP", len(starts)):
-            rows = slice(start, start + size)
-            inputs = samples.inputs(order[rows], self.receptors, keys[rows])
-            learn_batch(state, inputs, n_timesteps, engine, config)
+            batch = order[start : start + size]
+            own = batch[(batch >= first) & (batch < first + len(samples))]
+            inputs = self._learning_inputs(samples, own, first) if len(own) else None
+            learn_batch(state, inputs, len(batch), n_timesteps, engine, config, self._group)
         self.n_passes += 1
+
+    def _learning_inputs(self, samples: Samples, ids: Int64[np.ndarray, "b"], first: int) -> Input:
+        """What is presented of this process's samples of a batch; spikes go by the global id."""
+        on_device = torch.from_numpy(ids).to(samples.device)
+        keys = encoding.learning_keys(self.seed, self.n_passes, on_device)
+        return samples.inputs(on_device - first, self.receptors, keys)
 
     def respond(self, samples: Samples, keys: SpikeKeys | int | None = None) -> Iterator[Response]:
         """How the layer answers, batch by batch, with learning off.
@@ -145,7 +160,7 @@ class SpikingLayer:
 
     def _start(self, samples: Samples) -> None:
         """Receptors, scales and synapses from a random subset, on the CPU on every device."""
-        n, k = len(samples), self.n_clusters
+        (first, n), k = self._group.rows(len(samples)), self.n_clusters
         if k > n:
             raise UserError(f"n_clusters={k}, but n_samples={n}: give at least a sample a neuron")
         if samples.n_features > MAX_FEATURES:
@@ -157,13 +172,14 @@ class SpikingLayer:
         size = min(max(_SUBSET_PER_CLUSTER * k, _SMALL_SUBSET), _LARGE_SUBSET)
         size = min(max(size, k), n)
         chosen = numpy_generator(*key, _SUBSET, self.n_passes).permutation(n)[:size]
-        ids = torch.from_numpy(chosen).to(samples.device).sort().values
+        own = np.sort(chosen[(chosen >= first) & (chosen < first + len(samples))]) - first
+        ids = torch.from_numpy(own).to(samples.device)
         if samples.is_spikes:
             self.receptors, gain, n_active = None, 1.0, samples.n_features
             parts = [(samples.rows(some) != 0).float().mean(dim=1) for some in ids.split(256)]
-            points = rates = torch.cat(parts).cpu()
+            points = rates = self._group.gather(torch.cat(parts)).cpu()
         else:
-            rows = samples.rows(ids).cpu()
+            rows = self._group.gather(samples.rows(ids)).cpu()
             self.receptors = fit_receptors(rows, self.seed, self.config)
             gain, n_active = self.receptors.gain, self.receptors.n_channels
             points, rates = rows.double(), encoding.on_off(self.receptors.rates(rows))

@@ -10,6 +10,7 @@ from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.clustering.stdp.estimator import OTHER_SEED, SETTINGS, STDPClustering
 from deepstdp.clustering.stdp.samples import Samples
 from deepstdp.config import STDPConfig
+from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking.encoding import label_keys
 from deepstdp.spiking.layer import Labels, label
@@ -26,18 +27,25 @@ class STDPPseudoLabels(Clusterer):
         seed: of the initial synapses, the order and the spikes.
         config: everything else.
         progress: follows the passes.
+        group: the processes that share the samples.
     """
 
     def __init__(
-        self, n_clusters: int, seed: int, config: STDPConfig, progress: Progress = SILENT
+        self,
+        n_clusters: int,
+        seed: int,
+        config: STDPConfig,
+        progress: Progress = SILENT,
+        group: Group = ALONE,
     ) -> None:
         self.n_clusters, self._seed, self._config = n_clusters, seed, config
+        self._group = group
         self.persistent = config.persistent
         settings = {name: value for name, value in asdict(config).items() if name in SETTINGS}
         if config.encoding == "auto":  # features come whitened, as unit vectors
             settings["encoding"] = "direct"
         self._estimator = STDPClustering(n_clusters, random_state=seed, **settings)
-        self._estimator.follow(progress)
+        self._estimator.follow(progress).share(group)
 
     def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Learn, keeping the synapses of the last call if they persist, then label."""
@@ -73,17 +81,20 @@ class STDPPseudoLabels(Clusterer):
         return Samples(features, self._config.engine)
 
     def _labelled_as(self, features: Float[Tensor, "n p"], seed: int) -> Assignment:
-        keys = label_keys(seed, torch.arange(len(features), device=features.device))
+        start, _ = self._group.rows(len(features))
+        ids = torch.arange(start, start + len(features), device=features.device)
+        keys = label_keys(seed, ids)
         return self._assignment(
             label(self._estimator.layer_.respond(self._samples(features), keys))
         )
 
     def _assignment(self, result: Labels) -> Assignment:
-        steps = len(result.labels) * self._config.n_timesteps
-        n_channels = self._estimator.layer_.n_channels
+        own = [len(result.labels), result.n_silent, result.n_input_spikes, result.n_output_spikes]
+        n, n_silent, n_in, n_out = self._group.sum(torch.tensor(own)).tolist()
+        steps, n_channels = n * self._config.n_timesteps, self._estimator.layer_.n_channels
         diagnostics = {
-            "n_silent": result.n_silent,
-            "firing_rate_in": result.n_input_spikes / (steps * n_channels),
-            "firing_rate": result.n_output_spikes / steps,
+            "n_silent": n_silent,
+            "firing_rate_in": n_in / (steps * n_channels),
+            "firing_rate": n_out / steps,
         }
         return Assignment(result.labels, self.n_clusters, diagnostics)

@@ -1,0 +1,114 @@
+"""The processes that share a run, one a device, and how they add up.
+
+Each holds a range of the rows of whatever there is one of an image: features, labels. What is
+learnt (synapses, centroids, components, weights) all of them hold whole and alike.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Shaped
+from torch import Tensor
+
+from deepstdp.errors import UserError
+
+T = TypeVar("T")
+
+
+class Group:
+    """The processes of a run; this base class is one that is alone.
+
+    Attributes:
+        rank: number of this process, from 0.
+        size: how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and prints."""
+        return self.rank == 0
+
+    def shard(self, n: int) -> range:
+        """The rows of n that this process holds."""
+        return range(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def rows(self, n_own: int) -> tuple[int, int]:
+        """Where this process's rows start among those of all, and how many all have."""
+        counts = self.counts(n_own)
+        return sum(counts[: self.rank]), sum(counts)
+
+    def counts(self, n_own: int) -> list[int]:
+        """The number that each process gives."""
+        return [n_own]
+
+    def sum(self, x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """The sum over processes of tensors of one shape."""
+        return x
+
+    def gather(self, rows: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "m ..."]:
+        """The rows of all processes, in their order."""
+        return rows
+
+    def first(self, action: Callable[[], T]) -> T:
+        """What ``action`` gives in the first process, which alone does it, on all of them.
+
+        Raises:
+            UserError: on all, if the first process met one.
+        """
+        return action()
+
+
+ALONE = Group()
+
+
+class DistributedGroup(Group):
+    """The processes of torch's default process group.
+
+    Args:
+        device: where this process's tensors are.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self._device = device
+
+    def counts(self, n_own: int) -> list[int]:
+        """The number that each process gives."""
+        own = torch.tensor([n_own], device=self._device)
+        every = [torch.empty_like(own) for _ in range(self.size)]
+        dist.all_gather(every, own)
+        return [int(count) for count in every]
+
+    def sum(self, x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """All-reduce of a copy, on the group's device."""
+        total = x.to(self._device, copy=True).contiguous()
+        dist.all_reduce(total)
+        return total.to(x.device)
+
+    def gather(self, rows: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "m ..."]:
+        """All-gather of rows, padded to the longest part."""
+        counts = self.counts(len(rows))
+        padded = rows.new_zeros((max(counts), *rows.shape[1:]), device=self._device)
+        padded[: len(rows)] = rows
+        every = [torch.empty_like(padded) for _ in counts]
+        dist.all_gather(every, padded)
+        parts = [part[:count] for part, count in zip(every, counts, strict=True)]
+        return torch.cat(parts).to(rows.device)
+
+    def first(self, action: Callable[[], T]) -> T:
+        """Broadcast a result, or the error in its place."""
+        box: list[Any] = [None, None]
+        if self.is_first:
+            try:
+                box[0] = action()
+            except UserError as error:
+                box[1] = str(error)
+        dist.broadcast_object_list(box, src=0, device=self._device)
+        if box[1] is not None:
+            raise UserError(box[1])
+        return box[0]

@@ -1,0 +1,35 @@
+"""``torch.compile`` that may fail: the work then goes on without, and says so."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from deepstdp.progress import Progress
+
+
+def compiled(
+    function: Callable[..., Any], what: str, progress: Progress, backend: str = "inductor"
+) -> Callable[..., Any]:
+    """The function, compiled when it is first called; as it is from the first failure on.
+
+    Args:
+        function: a module or function.
+        what: its name in the line that says that it could not be compiled.
+        progress: says that line.
+        backend: of ``torch.compile``.
+    """
+    fast: Callable[..., Any] | None = torch.compile(function, dynamic=False, backend=backend)
+
+    def call(*args: Any) -> Any:
+        nonlocal fast
+        if fast is not None:
+            try:
+                return fast(*args)
+            except Exception as error:  # compilers raise all kinds
+                fast = None
+                reason = str(error).strip().split("\n")[0]
+                progress.line(f"{what} could not be compiled ({reason}): running it uncompiled")
+        return function(*args)
+
+    return call

@@ -1,0 +1,75 @@
+"""The real command in two processes that talk over gloo, against the same run in one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRAIN = [
+    *("train", "--data.classes", "first-3", "--training.epochs", "2", "--accelerator", "cpu"),
+    *("--training.batch_size", "50", "--clustering.n_clusters", "15"),
+]
+SELF_LAUNCHED = [sys.executable, "-m", "deepstdp"]
+TORCHRUN = [
+    *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+    *("--master-port", "29731", "-m", "deepstdp"),
+]
+
+
+def train(run: Path, command: list[str], *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, *TRAIN, "--run_dir", str(run), *options],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("alone") / "run"
+    assert train(run, SELF_LAUNCHED, "--precision", "64-true").returncode == 0
+    return run
+
+
+@pytest.mark.parametrize("command", [SELF_LAUNCHED, TORCHRUN], ids=["own", "torchrun"])
+def test_two_processes_are_one_run(alone, tmp_path, command):
+    result = train(tmp_path / "run", command, "--devices", "2", "--precision", "64-true")
+    assert result.returncode == 0, result.stderr
+    # In double precision sums differ in the last bit alone, and no label hangs on that.
+    assert (tmp_path / "run/labels.csv").read_text() == (alone / "labels.csv").read_text()
+    assert losses(tmp_path / "run") == pytest.approx(losses(alone), rel=1e-6)
+    summary, expected = (
+        json.loads((run / "summary.json").read_text()) for run in (tmp_path / "run", alone)
+    )
+    assert summary["hardware"]["n_processes"] == 2
+    assert summary["final"] == pytest.approx(expected["final"], rel=1e-6)
+    assert result.stdout.count("epoch 1/2") == 1
+    assert "Warning" not in result.stderr
+
+
+@pytest.mark.slow
+def test_single_precision_agrees_to_what_training_makes_of_rounding(tmp_path):
+    for devices in ("1", "2"):
+        assert train(tmp_path / devices, SELF_LAUNCHED, "--devices", devices).returncode == 0
+    assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), rel=1e-2)
+    labels = [(tmp_path / name / "labels.csv").read_text().splitlines() for name in "12"]
+    same = sum(a == b for a, b in zip(*labels, strict=True))
+    assert same / len(labels[0]) > 0.97
+
+
+def test_an_error_of_all_is_said_once(tmp_path):
+    options = ("--devices", "2", "--data.source", str(tmp_path / "nowhere"))
+    result = train(tmp_path / "run", SELF_LAUNCHED, *options)
+    assert result.returncode == 2
+    assert result.stderr.count("deepstdp: error") == 1
+    assert "does not exist" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "run").exists()

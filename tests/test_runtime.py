@@ -1,0 +1,77 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from deepstdp.config import Config
+from deepstdp.errors import UserError
+from deepstdp.runtime import is_first_process, launch, one_process
+
+
+def test_one_process_on_the_cpu():
+    runtime = one_process("cpu")
+    assert runtime.device == torch.device("cpu")
+    assert runtime.group.size == 1
+    assert runtime.group.is_first
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_one_line():
+    with pytest.raises(UserError, match="accelerator cuda.*try --accelerator auto") as error:
+        launch(Config(accelerator="cuda"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_precision_that_the_cpu_does_not_have():
+    with pytest.raises(UserError, match="16-mixed"):
+        launch(Config(accelerator="cpu", precision="16-mixed"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "first"),
+    [({}, True), ({"RANK": "0"}, True), ({"RANK": "3", "LOCAL_RANK": "0"}, False)],
+)
+def test_who_speaks_is_known_before_the_launch(monkeypatch, variables, first):
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_first_process() is first
+
+
+COLLECTIVES = """
+import torch
+from deepstdp.config import Config
+from deepstdp.errors import UserError
+from deepstdp.runtime import launch
+
+group = launch(Config(accelerator="cpu", devices=2)).group
+assert group.size == 2
+assert group.sum(torch.tensor([1.5, group.rank])).tolist() == [3.0, 1.0]
+own = torch.full((2 - group.rank, 2), group.rank)
+assert group.gather(own).tolist() == [[0, 0], [0, 0], [1, 1]]
+assert group.rows(2 - group.rank) == (2 * group.rank, 3)
+assert group.first(lambda: ("rank", group.rank)) == ("rank", 0)
+
+def refuse():
+    raise UserError("not here")
+
+try:
+    group.first(refuse)
+except UserError as error:
+    assert str(error) == "not here"
+else:
+    raise AssertionError
+print("done", group.rank, flush=True)
+"""
+
+
+def test_two_processes_over_gloo(tmp_path):
+    script = tmp_path / "collectives.py"
+    script.write_text(COLLECTIVES)
+    result = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert sorted(result.stdout.split("\n")[:2]) == ["done 0", "done 1"], result.stderr
+    assert result.returncode == 0
