@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from deepstdp.config import DataConfig
 from deepstdp.data import load_dataset
 from deepstdp.data.images import InMemory
+from deepstdp.data.mapped import Mapped
 from deepstdp.data.readers import PathReader
 from deepstdp.data.streamed import Streamed
 from deepstdp.errors import UserError
@@ -183,6 +184,29 @@ def test_a_cut_or_encrypted_zip(class_folder, tmp_path):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.zip is encrypted"):
         load(path)
+
+
+@pytest.mark.parametrize("shape", [(12, 9, 7), (12, 9, 7, 3), (12, 3, 9, 7)])
+def test_a_mapped_array_is_the_one_in_memory(shape, tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    for size in (None, 6):
+        data = load(path, image_size=size)
+        assert isinstance(data.train.images, Mapped)
+        assert_same(data, load(path, "memory", image_size=size))
+        images = data.val.images.select(torch.tensor([1, 0]))
+        assert torch.equal(images.take(torch.tensor([1])), data.val.images.take(torch.tensor([0])))
+    assert isinstance(load(path, "auto", memory_gb=1e-9).train.images, Mapped)
+    assert isinstance(load(path, "auto").train.images, InMemory)
+
+
+def test_arrays_that_cannot_be_streamed(tmp_path):
+    np.save(tmp_path / "f.npy", np.zeros((4, 8, 8)))
+    np.savez(tmp_path / "z.npz", images=np.zeros((4, 8, 8), np.uint8))
+    for name in ("f.npy", "z.npz"):
+        with pytest.raises(UserError, match=rf"{name} cannot be streamed: .*--data.loading memory"):
+            load(tmp_path / name)
+        assert isinstance(load(tmp_path / name, "auto", memory_gb=1e-9).train.images, InMemory)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1)))
