@@ -12,7 +12,8 @@ class DataConfig:
 
     Args:
         source: ``digits``, or the path of a Tiny ImageNet folder or zip, an image folder
-            (``root/<class>/*.png`` or flat), or an ``.npz`` / ``.npy`` of images.
+            (``root/<class>/*.png`` or flat), WebDataset shards (a ``.tar``, a folder of them, or
+            ``train-{000..009}.tar``), or an ``.npz`` / ``.npy`` of images.
         classes: ``all``, ``first-N`` in naming order, or a list of class names.
         image_size: side length to which images are resized; null keeps their own size.
         validation_fraction: share held out where the source has no validation split of its own.
