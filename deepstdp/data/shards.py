@@ -82,7 +82,7 @@ def load(shards: list[Path], config: DataConfig, seed: int, progress: Progress) 
         UserError: no images, some without a label, or see ``load_whole`` and ``TarTree``.
     """
     tree = TarTree(shards, progress)
-    files = list(_samples(tree))
+    files = list(samples(tree))
     if not files:
         raise UserError(f"{config.source} holds no images (<key>.png, <key>.jpg, ...)")
     n_unlabelled = sum(file.class_name is None for file in files)
@@ -97,8 +97,12 @@ def load(shards: list[Path], config: DataConfig, seed: int, progress: Progress) 
     return load_whole(tree, files, config, seed, progress)
 
 
-def _samples(tree: FileTree) -> Iterator[LabelledFile]:
-    """The image of each sample, and its label; other files of a sample are nobody's."""
+def samples(tree: FileTree) -> Iterator[LabelledFile]:
+    """The image of each sample, and its label; the other files of a sample are left aside.
+
+    Raises:
+        UserError: a sample with two images, or a label that is not UTF-8.
+    """
     every = set(tree.names)
     seen: dict[str, str] = {}
     for name in image_names(tree):

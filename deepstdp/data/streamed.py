@@ -219,6 +219,7 @@ def _loader(chunks: _Chunks, requests: _Requests, workers: int) -> DataLoader[Ch
         multiprocessing_context=context,
         prefetch_factor=_PREFETCH,
         persistent_workers=True,
+        generator=torch.Generator(),  # else it would draw from the user's
     )
 
 

@@ -8,11 +8,13 @@ import torch
 
 from deepstdp.data.arrays import read_images
 from deepstdp.data.decode import Decoder, ImageFiles, decode_all
-from deepstdp.data.file_tree import image_names, open_tree
+from deepstdp.data.file_tree import FileTree, image_names, open_tree
 from deepstdp.data.image_set import ImageSet
 from deepstdp.data.images import InMemory
 from deepstdp.data.readers import PathReader, Reader
 from deepstdp.data.resize import resize
+from deepstdp.data.shards import find_shards, samples
+from deepstdp.data.tar_tree import TarTree
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
 
@@ -24,7 +26,7 @@ def load_unlabelled(
     on_error: Literal["stop", "skip"],
     progress: Progress,
 ) -> tuple[ImageSet, list[str]]:
-    """Load image files, folders, zips and NumPy files, as a model takes them.
+    """Load image files, folders, zips, shards and NumPy files, as a model takes them.
 
     Args:
         paths: any mixture.
@@ -46,7 +48,7 @@ def load_unlabelled(
         if path.suffix.lower() in (".npz", ".npy"):
             parts.append(_from_array(path, n_channels, size))
             continue
-        shown, reader = _files(path)
+        shown, reader = _files(path, progress)
         files = ImageFiles(Decoder(reader, size, n_channels), shown, on_error)
         decoded, kept = decode_all(files, range(len(shown)), progress)
         parts.append(ImageSet(decoded, [shown[i] for i in kept], None))
@@ -59,12 +61,16 @@ def load_unlabelled(
     return ImageSet(InMemory(images), names, None), skipped
 
 
-def _files(path: Path) -> tuple[list[str], Reader]:
+def _files(path: Path, progress: Progress) -> tuple[list[str], Reader]:
     """Names to show of the images at a path, and what reads them."""
-    if not (path.is_dir() or path.suffix.lower() == ".zip"):
+    if shards := find_shards(str(path)):
+        tree: FileTree = TarTree(shards, progress)
+        names = [file.name for file in samples(tree)]
+    elif path.is_dir() or path.suffix.lower() == ".zip":
+        tree = open_tree(path)
+        names = image_names(tree)
+    else:
         return [str(path)], PathReader(Path(), [str(path)])
-    tree = open_tree(path)
-    names = image_names(tree)
     if not names:
         raise UserError(f"{path} holds no images (.png, .jpg, ...)")
     return [f"{path}/{name}" for name in names], tree.reader(names)

@@ -11,13 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstdp.config import DataConfig
+from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.data import load_dataset
 from deepstdp.data.images import InMemory
 from deepstdp.data.mapped import Mapped
 from deepstdp.data.readers import PathReader
 from deepstdp.data.streamed import Streamed
 from deepstdp.errors import UserError
+from deepstdp.runner import run_experiment
 from tests.helpers import image_bytes
 
 
@@ -214,6 +215,19 @@ def test_packed_paths_are_the_names(names):
     root = Path("/root")
     reader = pickle.loads(pickle.dumps(PathReader(root, names)))
     assert [reader.path(i) for i in range(len(names))] == [root / name for name in names]
+
+
+def test_a_run_on_streamed_images_is_the_same_run(class_folder, tmp_path):
+    losses = []
+    for loading in ("stream", "memory"):
+        config = Config(
+            data=DataConfig(source=str(class_folder), loading=loading, workers=0),
+            clustering=ClusteringConfig(method="kmeans", n_clusters=4),
+            training=TrainingConfig(epochs=1, batch_size=7),
+        )
+        run = run_experiment(config, tmp_path / loading)
+        losses.append([{k: v for k, v in m.items() if "seconds" not in k} for m in run.metrics()])
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deepstdp.data.images import InMemory
 from deepstdp.data.shards import expand_braces
 from deepstdp.data.tar_tree import TarTree
+from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT
 from tests.data.test_streamed import assert_same, everything, load
@@ -208,3 +209,11 @@ def test_in_memory_when_it_fits(tmp_path):
     (tmp_path / "tars").mkdir()
     with pytest.raises(UserError, match="holds no images"):
         load(tmp_path / "tars")
+
+
+def test_new_images_in_shards(tmp_path):
+    path = write_tar(tmp_path / "a.tar", [*samples(0, "ab"), ("0000.seg.png", image_bytes(1))])
+    images, skipped = load_unlabelled([path], 1, 8, "stop", SILENT)
+    assert images.names == [f"{path}/a/0000.png", f"{path}/a/0001.png"]
+    assert images.images.shape == (1, 8, 8)
+    assert skipped == []
