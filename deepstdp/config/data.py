@@ -22,7 +22,7 @@ class DataConfig:
             needed; ``auto`` streams what would take more than ``memory_gb``, if it can be.
         memory_gb: decoded images that memory is for, in gigabytes.
         workers: processes that decode streamed images; 0 decodes in the process itself, ``auto``
-            is one a CPU, at most 8.
+            is one a usable CPU, at most 8.
     """
 
     source: str = "digits"

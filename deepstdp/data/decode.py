@@ -1,10 +1,10 @@
 """From image files to uint8 pixels: one by one, or all into memory."""
 
 import io
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 from typing import Literal
 
 import numpy as np
@@ -134,7 +134,7 @@ def decode_all(
     """
     pixels: UInt8[np.ndarray, "n c h w"] | None = None
     kept: list[int] = []
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         decoded = pool.map(files.decoder, part)
         try:
             for position, found in zip(
@@ -156,3 +156,10 @@ def decode_all(
     if pixels is None:
         raise files.none_decodable(len(part))
     return InMemory(torch.from_numpy(pixels[: len(kept)])), np.array(kept)
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use, where the system says; else those there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

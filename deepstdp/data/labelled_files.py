@@ -1,14 +1,13 @@
 """From image files with class names to a data set, in memory or streamed."""
 
 from collections.abc import Sequence
-from os import cpu_count
 from typing import NamedTuple
 
 import numpy as np
 
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
-from deepstdp.data.decode import Decoder, ImageFiles, decode_all
+from deepstdp.data.decode import Decoder, ImageFiles, decode_all, usable_cpus
 from deepstdp.data.file_tree import FileTree
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out
 from deepstdp.data.images import Images
@@ -148,5 +147,5 @@ def _open(
 
 def _workers(config: DataConfig) -> int:
     if config.workers == "auto":
-        return min(cpu_count() or 1, _MOST_WORKERS)
+        return min(usable_cpus(), _MOST_WORKERS)
     return config.workers

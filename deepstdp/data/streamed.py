@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ class DecodingPool:
             if self._user is not me:
                 # The workers have served another since: ask again for what is left.
                 self._user, self._requests.chunks = me, chunks[done:]
-                with _no_main_module():
+                with _starting_workers():
                     answers = iter(self._loader)
             try:
                 chunk = next(answers)
@@ -209,18 +210,19 @@ def _loader(chunks: _Chunks, requests: _Requests, workers: int) -> DataLoader[Ch
     # Not "fork": this process may run the threads of numba and CUDA, which a fork would break.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    return DataLoader(
-        chunks,
-        batch_size=None,
-        sampler=requests,
-        num_workers=workers,
-        collate_fn=_unchanged,
-        worker_init_fn=_ignore_interrupts,
-        multiprocessing_context=context,
-        prefetch_factor=_PREFETCH,
-        persistent_workers=True,
-        generator=torch.Generator(),  # else it would draw from the user's
-    )
+    with _starting_workers():
+        return DataLoader(
+            chunks,
+            batch_size=None,
+            sampler=requests,
+            num_workers=workers,
+            collate_fn=_unchanged,
+            worker_init_fn=_ignore_interrupts,
+            multiprocessing_context=context,
+            prefetch_factor=_PREFETCH,
+            persistent_workers=True,
+            generator=torch.Generator(),  # else it would draw from the user's
+        )
 
 
 def _unchanged(value: T) -> T:
@@ -233,11 +235,14 @@ def _ignore_interrupts(worker: int) -> None:
 
 
 @contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Keep new processes from importing the user's script, which would start them all over."""
+def _starting_workers() -> Iterator[None]:
+    """Start processes that do not import the user's script, which would start them all over."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
-        yield
+        with warnings.catch_warnings():
+            # More workers than CPUs are the user's choice.
+            warnings.filterwarnings("ignore", "This DataLoader will create")
+            yield
     finally:
         sys.modules["__main__"] = main
