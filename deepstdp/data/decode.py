@@ -150,9 +150,8 @@ def decode_all(
                     raise files.misshapen(position, found.shape, pixels.shape[1:])
                 pixels[len(kept)] = found
                 kept.append(position)
-        except UserError:
+        finally:
             pool.shutdown(cancel_futures=True)
-            raise
     if pixels is None:
         raise files.none_decodable(len(part))
     return InMemory(torch.from_numpy(pixels[: len(kept)])), np.array(kept)
