@@ -94,6 +94,8 @@ def test_a_missing_file(tmp_path):
     [
         ("data", "validation_fraction", 1.5),
         ("data", "image_size", 2),
+        ("data", "memory_gb", 0.0),
+        ("data", "workers", -1),
         ("augmentation", "crop_scale", (0.5, 0.1)),
         ("augmentation", "crop_ratio", (0, 1)),
         ("augmentation", "flip", 2.0),

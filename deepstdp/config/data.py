@@ -12,11 +12,17 @@ class DataConfig:
 
     Args:
         source: ``digits``, or the path of a Tiny ImageNet folder or zip, an image folder
-            (``root/<class>/*.png`` or flat), or an ``.npz`` / ``.npy`` of images.
+            (``root/<class>/*.png`` or flat), WebDataset shards (a ``.tar``, a folder of them, or
+            ``train-{000..009}.tar``), or an ``.npz`` / ``.npy`` of images.
         classes: ``all``, ``first-N`` in naming order, or a list of class names.
         image_size: side length to which images are resized; null keeps their own size.
         validation_fraction: share held out where the source has no validation split of its own.
         on_error: what to do about a file that cannot be decoded.
+        loading: ``memory`` decodes all images once; ``stream`` decodes them each time they are
+            needed; ``auto`` streams what would take more than ``memory_gb``, if it can be.
+        memory_gb: decoded images that memory is for, in gigabytes.
+        workers: processes that decode streamed images; 0 decodes in the process itself, ``auto``
+            is one a usable CPU, at most 8.
     """
 
     source: str = "digits"
@@ -24,6 +30,9 @@ class DataConfig:
     image_size: int | None = 16
     validation_fraction: float = 0.2
     on_error: Literal["stop", "skip"] = "stop"
+    loading: Literal["auto", "memory", "stream"] = "auto"
+    memory_gb: float = 4.0
+    workers: int | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         require(
@@ -34,6 +43,16 @@ class DataConfig:
             self.image_size is None or self.image_size >= 4,
             f"data.image_size must be at least 4, not {self.image_size}",
         )
+        require(self.memory_gb > 0, f"data.memory_gb must be above 0, not {self.memory_gb}")
+        require(
+            self.workers == "auto" or self.workers >= 0,
+            f"data.workers must be auto, or 0 or more, not {self.workers}",
+        )
+
+    def streams(self, n_bytes: int) -> bool:
+        """Whether decoded images of a size are to be streamed."""
+        too_large = n_bytes > self.memory_gb * 1e9
+        return self.loading == "stream" or (self.loading == "auto" and too_large)
 
 
 @dataclass(frozen=True)

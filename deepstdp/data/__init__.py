@@ -1,9 +1,9 @@
-"""Images from any source, decoded once into uint8 tensors."""
+"""Images from any source, decoded once into memory or streamed from their files."""
 
 from pathlib import Path
 
 from deepstdp.config import DataConfig
-from deepstdp.data import arrays, digits, image_folder, tiny_imagenet
+from deepstdp.data import arrays, digits, image_folder, shards, tiny_imagenet
 from deepstdp.data.file_tree import open_tree
 from deepstdp.data.image_set import Dataset, ImageSet
 from deepstdp.data.images import Images, InMemory
@@ -26,6 +26,8 @@ def load_dataset(config: DataConfig, seed: int, progress: Progress = SILENT) -> 
     """
     if config.source == "digits":
         return digits.load(config, seed)
+    if shard_paths := shards.find_shards(config.source):
+        return shards.load(shard_paths, config, seed, progress)
     path = Path(config.source).expanduser()
     if not path.exists():
         raise UserError(f"data.source: {path} does not exist")

@@ -11,7 +11,8 @@ from torch import Tensor
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out, keep_labels
-from deepstdp.data.images import InMemory
+from deepstdp.data.images import Images, InMemory
+from deepstdp.data.mapped import Mapped
 from deepstdp.data.resize import resize
 from deepstdp.errors import UserError
 
@@ -65,7 +66,8 @@ def _find(
 
 def _read(path: Path) -> Mapping[str, np.ndarray]:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        # Only an .npy can be mapped; NumPy reads an .npz all the same.
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         return {"images": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except Exception as error:  # a damaged archive raises all kinds
         reason = str(error).split("\n")[0]
@@ -80,17 +82,32 @@ def _image_set(
     path: Path,
 ) -> ImageSet:
     image_keys, label_keys = keys
-    images = resize(_to_images(_find(arrays, image_keys, path), path), config.image_size)
+    images = _open(_find(arrays, image_keys, path), config, path)
     labels = next((arrays[key] for key in label_keys if key in arrays), None)
     if labels is not None:
         labels = _to_labels(labels, len(images), path)
     width = len(str(max(len(images) - 1, 0)))
-    return ImageSet(
-        InMemory(images), [f"{prefix}-{i:0{width}d}" for i in range(len(images))], labels
-    )
+    return ImageSet(images, [f"{prefix}-{i:0{width}d}" for i in range(len(images))], labels)
 
 
-def _to_images(raw: Shaped[np.ndarray, "..."], path: Path) -> UInt8[Tensor, "n c h w"]:
+def _open(raw: Shaped[np.ndarray, "..."], config: DataConfig, path: Path) -> Images:
+    """The images of an array, copied into memory or read from its map."""
+    array = _channels_first(raw, path)
+    n, channels, height, width = array.shape
+    size = config.image_size
+    if config.streams(n * channels * (size or height) * (size or width)):
+        if isinstance(raw, np.memmap) and raw.dtype == np.uint8:
+            # The view without the class: each slice of a memmap costs as much as a small batch.
+            return Mapped(array.view(np.ndarray), np.arange(n), size)
+        if config.loading == "stream":
+            raise UserError(
+                f"{path} cannot be streamed: save its images as .npy in uint8, "
+                "or give --data.loading memory"
+            )
+    return InMemory(resize(_to_images(raw, path), size))
+
+
+def _channels_first(raw: Shaped[np.ndarray, "..."], path: Path) -> Shaped[np.ndarray, "n c h w"]:
     if raw.ndim == 3:
         raw = raw[:, None]
     elif raw.ndim == 4 and raw.shape[1] not in (1, 3) and raw.shape[3] in (1, 3):
@@ -100,13 +117,18 @@ def _to_images(raw: Shaped[np.ndarray, "..."], path: Path) -> UInt8[Tensor, "n c
             f"{path}: images must be (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, "
             f"not {raw.shape}"
         )
+    return raw
+
+
+def _to_images(raw: Shaped[np.ndarray, "..."], path: Path) -> UInt8[Tensor, "n c h w"]:
+    raw = _channels_first(raw, path)
     if np.issubdtype(raw.dtype, np.floating):
         if not np.isfinite(raw).all() or raw.min() < 0 or raw.max() > 1:
             raise UserError(f"{path}: float images must be finite and lie in [0, 1]")
         raw = np.round(raw * 255).astype(np.uint8)
     if raw.dtype != np.uint8:
         raise UserError(f"{path}: images must be uint8, or float in [0, 1], not {raw.dtype}")
-    return torch.from_numpy(np.ascontiguousarray(raw))
+    return torch.from_numpy(np.require(raw, requirements=["C", "W", "E"]))
 
 
 def _to_labels(raw: Shaped[np.ndarray, "..."], n: int, path: Path) -> Int64[np.ndarray, "n"]:

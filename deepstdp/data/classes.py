@@ -8,7 +8,7 @@ from deepstdp.errors import UserError
 
 
 def select_classes(available: list[str], wanted: str | Sequence[str | int]) -> list[str]:
-    """Class names to use, in naming order.
+    """Class names to use, in naming order (numbers by their value).
 
     Args:
         available: names the source has.
@@ -17,7 +17,12 @@ def select_classes(available: list[str], wanted: str | Sequence[str | int]) -> l
     Raises:
         UserError: an unknown class, or fewer than two in all.
     """
-    ordered = sorted(available)
+    numbers = all(name.isdecimal() for name in available)
+
+    def place(name: str) -> tuple[int, str]:
+        return (int(name) if numbers else 0, name)
+
+    ordered = sorted(available, key=place)
     if wanted == "all":
         chosen = ordered
     elif isinstance(wanted, str) and (match := re.fullmatch(r"first-(\d+)", wanted)):
@@ -33,7 +38,7 @@ def select_classes(available: list[str], wanted: str | Sequence[str | int]) -> l
                 near = difflib.get_close_matches(name, ordered, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"there are {_few(ordered)}"
                 raise UserError(f"data.classes: there is no class '{name}'; {hint}")
-        chosen = sorted(set(names))
+        chosen = sorted(set(names), key=place)
     if len(chosen) < 2:
         raise UserError(
             f"only {len(chosen)} class selected ({_few(chosen)}): evaluation needs two or more; "

@@ -1,22 +1,103 @@
-"""From image files to one uint8 tensor."""
+"""From image files to uint8 pixels: one by one, or all into memory."""
 
 import io
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
-from deepstdp.data.file_tree import FileTree
+from deepstdp.data.images import InMemory, Shape
+from deepstdp.data.readers import Reader
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
 
 Pixels = UInt8[np.ndarray, "c h w"]
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    """A file that is no image, or a damaged one."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes files by position; knows no names, so that a copy in another process is small.
+
+    Args:
+        reader: the files.
+        size: side length to which images are brought; None keeps their own size.
+        n_channels: 3, or 1 for gray.
+    """
+
+    reader: Reader
+    size: int | None
+    n_channels: int
+
+    def __call__(self, position: int) -> Pixels | Undecodable:
+        """The pixels of one file."""
+        try:
+            return decode(self.reader.read(position), self.size, self.n_channels)
+        except UnidentifiedImageError:
+            return Undecodable("not an image")
+        except Exception as error:  # damaged files and archives raise all kinds
+            return Undecodable(str(error).split("\n")[0] or type(error).__name__)
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files that are to become images of one shape.
+
+    Args:
+        decoder: decodes them.
+        names: one a file.
+        on_error: what to do about one that cannot be decoded.
+    """
+
+    decoder: Decoder
+    names: Sequence[str]
+    on_error: Literal["stop", "skip"]
+
+    def shape(self) -> Shape:
+        """(C, H, W) of all images, which is that of the first.
+
+        Raises:
+            UserError: it cannot be decoded (with ``on_error="skip"``: none can).
+        """
+        size, n_channels = self.decoder.size, self.decoder.n_channels
+        if size is not None:
+            return n_channels, size, size
+        for position in range(len(self.names)):
+            first = self.decoder(position)
+            if not isinstance(first, Undecodable):
+                return n_channels, *first.shape[1:]
+            if self.on_error == "stop":
+                raise self.undecodable(position, first)
+        raise self.none_decodable(len(self.names))
+
+    def undecodable(self, position: int, found: Undecodable) -> UserError:
+        """What to say about a file that cannot be decoded."""
+        hint = "; --data.on_error skip leaves such files out" if self.on_error == "stop" else ""
+        return UserError(f"cannot decode {self.names[position]} ({found.reason}){hint}")
+
+    def none_decodable(self, n: int) -> UserError:
+        """What to say where no file is left."""
+        return UserError(f"none of the {n} image files can be decoded")
+
+    def misshapen(self, position: int, found: Shape, expected: Shape) -> UserError:
+        """What to say about an image that differs from the others."""
+        (_, height, width), (_, h, w) = expected, found
+        return UserError(
+            f"images differ in size ({width}x{height}, but {self.names[position]} is {w}x{h}): "
+            "give --data.image_size, e.g. 64"
+        )
 
 
 def decode(content: bytes, size: int | None, n_channels: int = 3) -> Pixels:
@@ -40,56 +121,44 @@ def decode(content: bytes, size: int | None, n_channels: int = 3) -> Pixels:
 
 
 def decode_all(
-    tree: FileTree,
-    names: Sequence[str],
-    size: int | None,
-    on_error: Literal["stop", "skip"],
-    progress: Progress,
-    n_channels: int = 3,
-) -> tuple[UInt8[Tensor, "n c h w"], list[int]]:
-    """Decode the named files, in parallel.
+    files: ImageFiles, part: range, progress: Progress
+) -> tuple[InMemory, Int64[np.ndarray, "n"]]:
+    """Decode the files at some positions, in parallel.
 
     Returns:
-        The images, and the positions in ``names`` of those that could be decoded.
+        The images, and the positions of those that could be decoded.
 
     Raises:
         UserError: a file that cannot be decoded (with ``on_error="stop"``), none that can, or
             images of different sizes with no ``size`` given.
     """
-
-    def attempt(name: str) -> Pixels | Exception:
-        try:
-            return decode(tree.read(name), size, n_channels)
-        except Exception as error:  # damaged files and archives raise all kinds
-            return error
-
-    images: list[Pixels] = []
+    pixels: UInt8[np.ndarray, "n c h w"] | None = None
     kept: list[int] = []
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        results: Iterable[Pixels | Exception] = pool.map(attempt, names)
-        results = progress.track(results, "decoding images", len(names))
-        for position, result in enumerate(results):
-            if not isinstance(result, Exception):
-                images.append(result)
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        decoded = pool.map(files.decoder, part)
+        try:
+            for position, found in zip(
+                part, progress.track(decoded, "decoding images", len(part)), strict=True
+            ):
+                if isinstance(found, Undecodable):
+                    if files.on_error == "stop":
+                        raise files.undecodable(position, found)
+                    continue
+                if pixels is None:
+                    pixels = np.empty((len(part), *found.shape), np.uint8)
+                if found.shape != pixels.shape[1:]:
+                    raise files.misshapen(position, found.shape, pixels.shape[1:])
+                pixels[len(kept)] = found
                 kept.append(position)
-            elif on_error == "stop":
-                pool.shutdown(cancel_futures=True)
-                raise UserError(
-                    f"cannot decode {names[position]} ({_reason(result)}); "
-                    "--data.on_error skip leaves such files out"
-                )
-    if not images:
-        raise UserError(f"none of the {len(names)} image files can be decoded")
-    shapes = {image.shape[1:] for image in images}
-    if len(shapes) > 1:
-        (h, w), (h2, w2) = sorted(shapes)[:2]
-        raise UserError(
-            f"images differ in size ({w}x{h}, {w2}x{h2}, ...): give --data.image_size, e.g. 64"
-        )
-    return torch.from_numpy(np.stack(images)), kept
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if pixels is None:
+        raise files.none_decodable(len(part))
+    return InMemory(torch.from_numpy(pixels[: len(kept)])), np.array(kept)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return str(error).split("\n")[0] or type(error).__name__
+def usable_cpus() -> int:
+    """CPUs that this process may use, where the system says; else those there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

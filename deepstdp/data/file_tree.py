@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from deepstdp.data.readers import PathReader, Reader, ZipReader
 from deepstdp.errors import UserError
 
 
@@ -14,8 +17,8 @@ class FileTree(Protocol):
 
     names: Sequence[str]
 
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
+    def reader(self, names: Sequence[str]) -> Reader:
+        """What reads the named files, by their position among the names."""
         ...
 
 
@@ -28,9 +31,9 @@ class FolderTree:
             path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
         )
 
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
-        return (self._root / name).read_bytes()
+    def reader(self, names: Sequence[str]) -> PathReader:
+        """What reads the named files, by their position among the names."""
+        return PathReader(self._root, names)
 
 
 class ZipTree:
@@ -38,16 +41,24 @@ class ZipTree:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._archive = zipfile.ZipFile(path)
+            with zipfile.ZipFile(path) as archive:
+                members = archive.infolist()
         except zipfile.BadZipFile as error:
             raise UserError(f"{path} is not a zip archive ({error})") from None
+        if any(member.flag_bits & 1 for member in members):
+            raise UserError(f"{path} is encrypted: unpack it, and give the folder")
+        self._path = path
         # Some writers separate folders by backslashes, against the standard.
-        self._stored = {name.replace("\\", "/"): name for name in self._archive.namelist()}
-        self.names: Sequence[str] = sorted(n for n in self._stored if not n.endswith("/"))
+        self._members = {member.filename.replace("\\", "/"): member for member in members}
+        self.names: Sequence[str] = sorted(n for n in self._members if not n.endswith("/"))
 
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
-        return self._archive.read(self._stored[name])
+    def reader(self, names: Sequence[str]) -> ZipReader:
+        """What reads the named files, by their position among the names."""
+        members = [self._members[name] for name in names]
+        columns = [
+            (m.header_offset, m.compress_size, m.file_size, m.CRC, m.compress_type) for m in members
+        ]
+        return ZipReader(self._path, *np.array(columns, dtype=np.int64).reshape(-1, 5).T.copy())
 
 
 class SubTree:
@@ -59,9 +70,9 @@ class SubTree:
             name.removeprefix(prefix) for name in parent.names if name.startswith(prefix)
         ]
 
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
-        return self._parent.read(self._prefix + name)
+    def reader(self, names: Sequence[str]) -> Reader:
+        """What reads the named files, by their position among the names."""
+        return self._parent.reader([self._prefix + name for name in names])
 
 
 def open_tree(path: Path) -> FileTree:
@@ -103,6 +114,6 @@ def read_text(tree: FileTree, name: str) -> str:
         UserError: it is not UTF-8.
     """
     try:
-        return tree.read(name).decode()
+        return tree.reader([name]).read(0).decode()
     except UnicodeDecodeError:
         raise UserError(f"{name} is not a text file in UTF-8") from None

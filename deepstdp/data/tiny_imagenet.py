@@ -1,10 +1,9 @@
 """Tiny ImageNet as it is downloaded: the folder ``tiny-imagenet-200`` or its zip."""
 
 from deepstdp.config import DataConfig
-from deepstdp.data.classes import select_classes
 from deepstdp.data.file_tree import FileTree, image_names, read_text
-from deepstdp.data.image_folder import LabelledFile, load_splits
 from deepstdp.data.image_set import Dataset
+from deepstdp.data.labelled_files import LabelledFile, load_splits
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
 
@@ -20,17 +19,17 @@ def load(tree: FileTree, config: DataConfig, progress: Progress) -> Dataset:
     Raises:
         UserError: an unknown class, a damaged annotation file, or an image that cannot be decoded.
     """
-    class_names = select_classes(read_text(tree, "wnids.txt").split(), config.classes)
-    index = {wnid: i for i, wnid in enumerate(class_names)}
+    wnids = read_text(tree, "wnids.txt").split()
+    known = set(wnids)
     train, val = [], []
     val_wnids = _annotations(tree)
     for name in image_names(tree):
         match name.split("/"):
-            case ["train", wnid, "images", _] if wnid in index:
-                train.append(LabelledFile(name, index[wnid]))
-            case ["val", "images", file] if val_wnids.get(file) in index:
-                val.append(LabelledFile(name, index[val_wnids[file]]))
-    return load_splits(tree, train, val, class_names, config, progress)
+            case ["train", wnid, "images", _] if wnid in known:
+                train.append(LabelledFile(name, wnid))
+            case ["val", "images", file] if val_wnids.get(file) in known:
+                val.append(LabelledFile(name, val_wnids[file]))
+    return load_splits(tree, train, val, config, progress, available=wnids)
 
 
 def _annotations(tree: FileTree) -> dict[str, str]:

@@ -7,23 +7,16 @@ from typing import Literal
 import torch
 
 from deepstdp.data.arrays import read_images
-from deepstdp.data.decode import decode_all
-from deepstdp.data.file_tree import image_names, open_tree
+from deepstdp.data.decode import Decoder, ImageFiles, decode_all
+from deepstdp.data.file_tree import FileTree, image_names, open_tree
 from deepstdp.data.image_set import ImageSet
 from deepstdp.data.images import InMemory
+from deepstdp.data.readers import PathReader, Reader
 from deepstdp.data.resize import resize
+from deepstdp.data.shards import find_shards, samples
+from deepstdp.data.tar_tree import TarTree
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
-
-
-class _Files:
-    """The files at the given paths."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-
-    def read(self, name: str) -> bytes:
-        return Path(name).read_bytes()
 
 
 def load_unlabelled(
@@ -33,7 +26,7 @@ def load_unlabelled(
     on_error: Literal["stop", "skip"],
     progress: Progress,
 ) -> tuple[ImageSet, list[str]]:
-    """Load image files, folders, zips and NumPy files, as a model takes them.
+    """Load image files, folders, zips, shards and NumPy files, as a model takes them.
 
     Args:
         paths: any mixture.
@@ -55,21 +48,32 @@ def load_unlabelled(
         if path.suffix.lower() in (".npz", ".npy"):
             parts.append(_from_array(path, n_channels, size))
             continue
-        is_tree = path.is_dir() or path.suffix.lower() == ".zip"
-        tree = open_tree(path) if is_tree else _Files([str(path)])
-        names = image_names(tree) if is_tree else list(tree.names)
-        if not names:
-            raise UserError(f"{path} holds no images (.png, .jpg, ...)")
-        decoded, kept = decode_all(tree, names, size, on_error, progress, n_channels)
-        shown = [f"{path}/{name}" if is_tree else name for name in names]
-        parts.append(ImageSet(InMemory(decoded), [shown[i] for i in kept], None))
-        skipped += [shown[i] for i in sorted(set(range(len(names))) - set(kept))]
+        shown, reader = _files(path, progress)
+        files = ImageFiles(Decoder(reader, size, n_channels), shown, on_error)
+        decoded, kept = decode_all(files, range(len(shown)), progress)
+        parts.append(ImageSet(decoded, [shown[i] for i in kept], None))
+        skipped += [shown[i] for i in sorted(set(range(len(shown))) - set(kept.tolist()))]
     shapes = {part.images.shape for part in parts}
     if len(shapes) > 1:
         raise UserError(f"images differ in shape: {', '.join(map(str, sorted(shapes)))}")
     names = [name for part in parts for name in part.names]
     images = torch.cat([part.images.take(torch.arange(len(part))) for part in parts])
     return ImageSet(InMemory(images), names, None), skipped
+
+
+def _files(path: Path, progress: Progress) -> tuple[list[str], Reader]:
+    """Names to show of the images at a path, and what reads them."""
+    if shards := find_shards(str(path)):
+        tree: FileTree = TarTree(shards, progress)
+        names = [file.name for file in samples(tree)]
+    elif path.is_dir() or path.suffix.lower() == ".zip":
+        tree = open_tree(path)
+        names = image_names(tree)
+    else:
+        return [str(path)], PathReader(Path(), [str(path)])
+    if not names:
+        raise UserError(f"{path} holds no images (.png, .jpg, ...)")
+    return [f"{path}/{name}" for name in names], tree.reader(names)
 
 
 def _from_array(path: Path, n_channels: int, size: int | None) -> ImageSet:
