@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from deepstdp.backbones import build_network
 from deepstdp.config import Config
 from deepstdp.data.classes import select_classes
-from deepstdp.data.file_tree import open_tree
+from deepstdp.data.file_tree import open_tree, read_text
 from deepstdp.training.sampling import epoch_order
 
 STAGES = ("features", "reduction", "clustering", "training")
@@ -88,7 +88,7 @@ class Batches:
 def train_names(config: Config) -> list[str]:
     """Names inside the zip of the training images of the chosen classes."""
     tree = open_tree(Path(config.data.source))
-    wnids = set(select_classes(tree.read("wnids.txt").decode().split(), config.data.classes))
+    wnids = set(select_classes(read_text(tree, "wnids.txt").split(), config.data.classes))
     with zipfile.ZipFile(config.data.source) as archive:
         names = sorted(archive.namelist())
     parts = [(name, name.split("/")) for name in names if name.lower().endswith(".jpeg")]

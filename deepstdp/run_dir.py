@@ -43,8 +43,15 @@ _OWN_FILES = {
 def _elsewhere(config: Config) -> Config:
     """The config with what concerns the machine alone left at its defaults."""
     same = Config()
+    data = replace(
+        config.data,
+        loading=same.data.loading,
+        memory_gb=same.data.memory_gb,
+        workers=same.data.workers,
+    )
     return replace(
         config,
+        data=data,
         accelerator=same.accelerator,
         devices=same.devices,
         num_nodes=same.num_nodes,

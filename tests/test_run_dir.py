@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,3 +109,13 @@ def test_file_names_that_are_not_unicode_are_written_as_they_were(tmp_path):
     run = RunDir.create(tmp_path / "run", Config())
     run.write_labels([b"caf\xe9.png".decode("utf-8", "surrogateescape")], np.array([1]))
     assert b"caf\xe9.png,1" in (run.path / "labels.csv").read_bytes()
+
+
+def test_a_run_may_go_on_elsewhere_but_not_as_something_else(tmp_path):
+    config = Config()
+    run = RunDir.create(tmp_path / "run", config)
+    data = replace(config.data, loading="stream", workers=3)
+    run.check_config(replace(config, accelerator="cpu", devices=4, compile=True, data=data))
+    for other in (replace(config, precision="bf16-mixed"), replace(config, seed=1)):
+        with pytest.raises(UserError, match="another config"):
+            run.check_config(other)

@@ -280,3 +280,15 @@ def test_own_objects_are_named_in_the_config(tmp_path, digits):
     run = run_experiment(small("none", epochs=0), tmp_path / "run", dataset=digits, backbone=Tiny())
     assert run.config().backbone.name == "custom"
     assert run.config().backbone.class_path.endswith("test_runner.Tiny")
+
+
+@pytest.mark.parametrize("method", ["stdp", "kmeans"])
+def test_more_images_than_are_held_are_reduced_as_they_come(tmp_path, digits, method):
+    config = replace(small(method), reduction=ReductionConfig(n_components=8, max_samples=100))
+    run = run_experiment(config, tmp_path / "run", dataset=digits)
+    whole = run_experiment(small(method), tmp_path / "whole", dataset=digits)
+    labels = (run.path / "labels.csv").read_text().splitlines()
+    assert len(labels) == 1 + len(digits.train)
+    few, all_ = run.summary()["final"], whole.summary()["final"]
+    assert few["nmi_labels"] > all_["nmi_labels"] - 0.15
+    assert few["linear_probe_accuracy"] is not None

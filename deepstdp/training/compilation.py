@@ -9,7 +9,10 @@ from deepstdp.progress import Progress
 
 
 def compiled(
-    function: Callable[..., Any], what: str, progress: Progress, backend: str = "inductor"
+    function: Callable[..., Any],
+    what: str,
+    progress: Progress,
+    backend: str | Callable[..., Any] = "inductor",
 ) -> Callable[..., Any]:
     """The function, compiled when it is first called; as it is from the first failure on.
 
