@@ -62,7 +62,7 @@ def run_experiment(
             return resumed
     if dataset is None:
         dataset = load_dataset(config.data, config.seed, progress)
-    _check_sizes(config, dataset)
+    check_sizes(config, dataset)
     model = build_model(config, dataset.train.images, progress, backbone, clusterer)
     loop = Loop(config, dataset, model, progress)
     run = resumed or RunDir.create(path, config, overwrite)
@@ -112,7 +112,12 @@ def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Pr
     _finish(run, loop, position, dataset, earlier - started)
 
 
-def _check_sizes(config: Config, dataset: Dataset) -> None:
+def check_sizes(config: Config, dataset: Dataset) -> None:
+    """Check that there are enough images for the clusters.
+
+    Raises:
+        UserError: there are more clusters than images.
+    """
     n, k = len(dataset.train), config.clustering.n_clusters
     if k > n:
         raise UserError(
