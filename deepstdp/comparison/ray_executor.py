@@ -1,6 +1,7 @@
 """Trials on a Ray cluster: Ray finds the place, ``processes.Worker`` does the rest there."""
 
 import os
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,6 +91,7 @@ class RayCluster(Executor):
 
 
 def _connect(ray: Any, progress: Progress) -> None:
+    _check_address(os.environ.get("RAY_ADDRESS", ""))
     quiet = {"logging_level": "error", "log_to_driver": False}
     try:
         # Only a cluster that is started here takes a number of CPUs.
@@ -97,9 +99,20 @@ def _connect(ray: Any, progress: Progress) -> None:
         progress.line("no Ray cluster found (RAY_ADDRESS names none): started one on this machine")
     except ValueError:
         ray.init(**quiet)
-    except ConnectionError:
+    except ConnectionError as error:
+        raise UserError(f"Ray finds no cluster: {' '.join(str(error).split())}") from None
+
+
+def _check_address(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in host:  # another kind of address
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
         raise UserError(
-            f"there is no Ray cluster at RAY_ADDRESS {os.environ.get('RAY_ADDRESS')}"
+            f"there is no Ray cluster at RAY_ADDRESS {address} ({error.strerror or error})"
         ) from None
 
 

@@ -244,6 +244,15 @@ def test_a_cluster_gives_each_trial_as_many_cores_as_fit(n_workers, cores, expec
     assert cores_for_each(n_workers, cores) == expected
 
 
+def test_no_cluster_where_ray_address_says_is_one_line(compare, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    assert main(compare(tmp_path / "out", "--executor=ray")) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("deepstdp: error: there is no Ray cluster at RAY_ADDRESS 127.0.0.1:9 (")
+    assert len(err.splitlines()) == 1
+
+
 @pytest.fixture
 def ray_cluster(monkeypatch):
     ray = pytest.importorskip("ray")
@@ -254,6 +263,7 @@ def ray_cluster(monkeypatch):
     ray.shutdown()
 
 
+@pytest.mark.slow
 def test_ray(compare, mishaps, tmp_path, capsys, ray_cluster):
     for mishap in ("kill", "exit"):
         (mishaps / mishap).touch()
