@@ -117,6 +117,7 @@ class PlainLoop:
             pin_memory=device.type == "cuda",
         )
         some = torch.stack([self.files[i, False][0] for i in range(0, len(self.files), 10)])
+        self.files._archive = None  # each worker opens its own
         pixels = (some * 255).to(torch.uint8)
         k = config.clustering.n_clusters
         self.network: nn.Module = build_network(config.backbone, pixels, k, config.seed).to(device)

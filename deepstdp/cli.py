@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +14,9 @@ from deepstdp.cluster_features import cluster_with_kmeans, cluster_with_stdp, qu
 from deepstdp.clustering import STDPClustering
 from deepstdp.clustering.stdp.estimator import SETTINGS
 from deepstdp.comparison.summary import summarise
+from deepstdp.comparison.sweep import Execution, Sweep, run_trials
 from deepstdp.comparison.table import markdown, method_time_shares, time_shares
-from deepstdp.comparison.trials import UNTRAINED, parse_methods, run_trials
+from deepstdp.comparison.trials import UNTRAINED, parse_methods
 from deepstdp.config import Config, STDPConfig
 from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.data.feature_file import read_features
@@ -59,8 +61,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise UserError(f"unknown command '{name}': there are {', '.join(COMMANDS)}")
     make_parser, command = COMMANDS[name]
     parser = make_parser()
-    command(parser, parse(parser, rest))
-    return 0
+    return command(parser, parse(parser, rest)) or 0
 
 
 def _overview() -> str:
@@ -118,25 +119,41 @@ def _compare_parser() -> ArgumentParser:
     )
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from --seed on")
     parser.add_argument("--out", required=True, help="folder for all runs and the comparison")
+    parser.add_class_arguments(Execution, None)
     return parser
 
 
-def _compare(parser: ArgumentParser, args: Namespace) -> None:
+def _compare(parser: ArgumentParser, args: Namespace) -> int:
     config, methods, out = to_config(parser, args), parse_methods(args.methods), Path(args.out)
     if args.seeds < 1:
         raise UserError(f"--seeds must be at least 1, not {args.seeds}")
+    execution = Execution(args.workers, args.executor, args.retries)
     seeds = range(config.seed, config.seed + args.seeds)
     with ConsoleProgress() as progress:
-        runs = run_trials(config, methods, seeds, out, progress)
-    for of_method in runs.values():
-        for run in of_method:
-            save_run_figures(run)
-    comparison = summarise(runs, seeds, out)
+        sweep = run_trials(config, methods, seeds, out, execution, progress)
+    for failure in sweep.failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    if sweep.seeds:
+        _print_comparison(sweep, out)
+    else:
+        print(
+            "deepstdp: error: every seed lacks a trial: nothing to compare; the same command "
+            f"runs again what failed, {out / 'failures.json'} says why",
+            file=sys.stderr,
+        )
+    return 1 if sweep.failures else 0
+
+
+def _print_comparison(sweep: Sweep, out: Path) -> None:
+    for run in chain.from_iterable(sweep.runs.values()):
+        save_run_figures(run)
+    missing = [failure.trial.key for failure in sweep.failures]
+    comparison = summarise(sweep.runs, sweep.seeds, out, missing)
     table = markdown(comparison)
     write_atomically(out / "comparison.md", (table + "\n").encode())
     untrained = comparison["methods"].get(UNTRAINED) or comparison["methods"]["none"]
     levels = {k: v["mean"] for k, v in untrained.items() if isinstance(v, dict)}
-    figure = save_comparison_figure(runs, levels, out)
+    figure = save_comparison_figure(sweep.runs, levels, out)
     print(f"\n{table}\n\n{method_time_shares(comparison)}")
     print(f"figure: {figure}\ncomparison: {out / 'comparison.json'}\nruns: {out}")
 
@@ -268,7 +285,8 @@ def _require_folder(option: str, path: str | None) -> None:
         raise UserError(f"--{option}: there is no folder {Path(path).parent}")
 
 
-Command = tuple[Callable[[], ArgumentParser], Callable[[ArgumentParser, Namespace], None]]
+# A command returns its exit code; None is 0.
+Command = tuple[Callable[[], ArgumentParser], Callable[[ArgumentParser, Namespace], int | None]]
 COMMANDS: dict[str, Command] = {
     "train": (_train_parser, _train),
     "compare": (_compare_parser, _compare),

@@ -66,7 +66,7 @@ def run_experiment(
         return resumed
     if dataset is None:
         dataset = load_dataset(config.data, config.seed, progress)
-    _check_sizes(config, dataset, group.size)
+    check_sizes(config, dataset, group.size)
     images = dataset.train.images
     model = build_model(config, images, progress, backbone, clusterer, runtime)
     run = group.first(lambda: resumed or RunDir.create(path, config, overwrite))
@@ -130,7 +130,12 @@ def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Pr
     _finish(run, loop, position, dataset, earlier - started)
 
 
-def _check_sizes(config: Config, dataset: Dataset, n_processes: int) -> None:
+def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
+    """Check that there are enough images for the clusters and for the processes.
+
+    Raises:
+        UserError: there are not.
+    """
     fewest = min(len(dataset.val), config.training.batch_size)
     if n_processes > fewest:
         raise UserError(

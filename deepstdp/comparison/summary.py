@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepstdp.comparison.raw_pixels import RAW_PIXELS, raw_pixels_path
 from deepstdp.comparison.statistics import Curve, estimate, iso_accuracy, versus
-from deepstdp.comparison.trials import RAW_PIXELS
 from deepstdp.evaluation.convergence import best, first_reaching
 from deepstdp.files import Record, write_json
 from deepstdp.pipeline import STAGES
@@ -17,12 +17,18 @@ SMOOTHING = 5
 """Evaluations that the smoothing of the accuracy curves averages."""
 
 
-def summarise(runs: Mapping[str, Sequence[RunDir]], seeds: Sequence[int], out: Path) -> Record:
+def summarise(
+    runs: Mapping[str, Sequence[RunDir]],
+    seeds: Sequence[int],
+    out: Path,
+    missing: Sequence[str] = (),
+) -> Record:
     """Write ``comparison.json`` and return what it holds.
 
     ``methods``: for each, the paths of its runs and the mean and 95 % interval over seeds of
     every final metric. ``versus_kmeans``: accuracies relative to k-means and convergence at
-    iso-accuracy, paired by seed; empty if k-means was not run.
+    iso-accuracy, paired by seed; empty if k-means was not run. ``missing``: the trials that
+    failed, whose seeds are left out for every method.
     """
     summaries = {name: [_summary(run) for run in of_name] for name, of_name in runs.items()}
     methods: Record = {}
@@ -33,13 +39,14 @@ def summarise(runs: Mapping[str, Sequence[RunDir]], seeds: Sequence[int], out: P
         methods[name]["epochs_to_own_best"] = estimate([_epoch_of_best(r) for r in runs[name]])
         methods[name]["wall_seconds"] = estimate([r["wall_seconds"] for r in records])
         methods[name] |= _estimates([record["seconds"] for record in records])
-    paths = [out / RAW_PIXELS / f"seed-{seed}.json" for seed in seeds]
+    paths = [raw_pixels_path(out, seed) for seed in seeds]
     raw = [json.loads(path.read_text(encoding="utf-8"))["final"] for path in paths]
     methods[RAW_PIXELS] = {"runs": [p.relative_to(out).as_posix() for p in paths]} | _estimates(raw)
     comparison = {
         "methods": methods,
         "versus_kmeans": _versus_baseline(runs, summaries, raw),
         "seeds": list(seeds),
+        "missing": list(missing),
         "smoothing": SMOOTHING,
         "versions": next(iter(summaries.values()))[0]["versions"],
         "hardware": next(iter(summaries.values()))[0]["hardware"],

@@ -30,6 +30,8 @@ def markdown(comparison: Record) -> str:
     n_seeds = len(comparison["seeds"])
     interval = "+- half the 95 % t-interval" if n_seeds > 1 else "no interval: one seed"
     lines += ["", f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, {interval}."]
+    if missing := comparison.get("missing"):
+        lines.append(f"Left out, for all methods, the seeds of what failed: {', '.join(missing)}.")
     censored = [
         f"{name} {record['n_censored']} of {n_seeds}"
         for name, record in comparison["versus_kmeans"].items()

@@ -1,26 +1,59 @@
-"""Runs every method with every seed, each into its own run directory, and skips what is done."""
+"""Which trials a comparison has: every method with every seed, each in its own run directory."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
-
 from deepstdp.config import Config
 from deepstdp.config.clustering import Method
-from deepstdp.data import Dataset, load_dataset
+from deepstdp.data import Dataset
 from deepstdp.errors import UserError
-from deepstdp.evaluation.measure import measure_features
-from deepstdp.features.whitening import exact_whitening
-from deepstdp.files import write_json
-from deepstdp.pipeline import truth_of
-from deepstdp.progress import Progress
+from deepstdp.files import Record
+from deepstdp.model import build_model
 from deepstdp.run_dir import RunDir
-from deepstdp.runner import run_experiment
+from deepstdp.runner import check_sizes
+from deepstdp.runtime import one_process
 
-UNTRAINED, RAW_PIXELS = "untrained", "raw-pixels"
-_RAW_COMPONENTS = 256
+UNTRAINED = "untrained"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method with one seed.
+
+    Attributes:
+        method: as ``--methods`` names it.
+        config: of this trial alone.
+        path: its run directory, ``OUT/<method>/seed-<seed>``.
+    """
+
+    method: str
+    config: Config
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """For a person."""
+        return f"{self.method}, seed {self.config.seed}"
+
+    @property
+    def key(self) -> str:
+        """For files: the run directory below ``OUT``."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def log(self) -> Path:
+        """What the trial says where nobody watches, and how it died."""
+        return self.path.with_name(self.path.name + ".log")
+
+    def summary(self) -> Record | None:
+        """What a finished trial measured, else None."""
+        return RunDir(self.path).summary()
+
+
+class TrialDied(Exception):
+    """A trial ended without a result, for a reason that may not hold the next time."""
 
 
 def parse_methods(text: str) -> list[str]:
@@ -39,51 +72,28 @@ def parse_methods(text: str) -> list[str]:
     return names
 
 
-def run_trials(
-    config: Config, methods: Sequence[str], seeds: Sequence[int], out: Path, progress: Progress
-) -> dict[str, list[RunDir]]:
-    """Train every method with every seed, into ``out/<method>/seed-<seed>``.
-
-    Rows for the untrained network and for raw pixels are always made.
+def plan_trials(
+    config: Config, methods: Sequence[str], seeds: Sequence[int], out: Path
+) -> list[Trial]:
+    """Every trial, seed by seed; the untrained network is always among the methods.
 
     Raises:
-        UserError: ``out`` holds trials of another config.
+        UserError: ``out`` holds trials of another config, or trials are to have many devices.
     """
+    if config.devices != 1 or config.num_nodes != 1:
+        raise UserError("compare gives each trial one device: leave --devices out, give --workers")
     wanted = list(methods)
     if not {UNTRAINED, "none"} & set(wanted):
         wanted.append(UNTRAINED)
-    trials = {name: [trial_config(config, name, seed) for seed in seeds] for name in wanted}
-    for name, configs in trials.items():  # find a mismatch before hours of work, not after
-        for trial in configs:
-            path = trial_path(out, name, trial.seed)
-            if (path / "config.yaml").exists():
-                RunDir.open(path).check_config(trial)
-    runs: dict[str, list[RunDir]] = {name: [] for name in wanted}
-    for position, seed in enumerate(seeds):
-        dataset: Dataset | None = None
-        for name in wanted:
-            path, trial = trial_path(out, name, seed), trials[name][position]
-            if not (path / "summary.json").exists():
-                dataset = dataset or load_dataset(config.data, seed, progress)
-                progress.line(f"-- {name}, seed {seed}")
-                # A trial that was cut short goes on from its checkpoint.
-                runs[name].append(
-                    run_experiment(trial, path, dataset=dataset, resume=True, progress=progress)
-                )
-            else:
-                progress.line(f"-- {name}, seed {seed}: finished already")
-                runs[name].append(RunDir.open(path))
-        raw = out / RAW_PIXELS / f"seed-{seed}.json"
-        if not raw.exists():
-            dataset = dataset or load_dataset(config.data, seed, progress)
-            raw.parent.mkdir(parents=True, exist_ok=True)
-            write_json(raw, measure_raw_pixels(config, dataset))
-    return runs
-
-
-def trial_path(out: Path, method: str, seed: int) -> Path:
-    """Where a trial's run directory is."""
-    return out / method / f"seed-{seed}"
+    trials = [
+        Trial(name, trial_config(config, name, seed), out / name / f"seed-{seed}")
+        for seed in seeds
+        for name in wanted
+    ]
+    for trial in trials:  # find a mismatch before hours of work, not after
+        if (trial.path / "config.yaml").exists():
+            RunDir.open(trial.path).check_config(trial.config)
+    return trials
 
 
 def trial_config(config: Config, method: str, seed: int) -> Config:
@@ -95,14 +105,22 @@ def trial_config(config: Config, method: str, seed: int) -> Config:
     return replace(config, seed=seed, clustering=clustering)
 
 
-def measure_raw_pixels(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """Linear probe and k-NN on whitened principal components of the pixels."""
-    pixels = [
-        part.images.take(torch.arange(len(part))).flatten(1).float() / 255
-        for part in (dataset.train, dataset.val)
-    ]
-    n_components = min(_RAW_COMPONENTS, pixels[0].shape[1])
-    fitted = exact_whitening(pixels[0], n_components)
-    train, val = ((part - fitted.mean) @ fitted.projection for part in pixels)
-    measured = measure_features(train, val, truth_of(dataset), config.evaluation)
-    return {"final": measured, "n_components": fitted.projection.shape[1]}
+def check_trials(trials: Sequence[Trial], dataset: Dataset, here: bool) -> None:
+    """Find what would stop every trial of a method, without training.
+
+    Args:
+        trials: those still to run.
+        dataset: the images of one seed.
+        here: the trials run on this machine, so that it must have their device.
+
+    Raises:
+        UserError: the config, the images and this machine do not go together.
+    """
+    for trial in {trial.method: trial for trial in trials}.values():
+        config = trial.config
+        if here:
+            one_process(config.accelerator)
+        check_sizes(config, dataset)
+        # Not on the GPU, whose memory belongs to the trials.
+        plain = replace(config, accelerator="cpu", compile=False)
+        build_model(plain, dataset.train.images, runtime=one_process("cpu"))

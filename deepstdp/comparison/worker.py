@@ -1,0 +1,51 @@
+"""One trial in a process of its own: ``python -m deepstdp.comparison.worker RUN_DIR``.
+
+``processes.Worker`` starts it. The config comes as a line of JSON on standard input, which stays
+open as long as anybody waits for the result: when it closes, the worker ends.
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from deepstdp.comparison.processes import USER_ERROR
+from deepstdp.config import Config
+from deepstdp.config_files import load_config
+from deepstdp.errors import UserError
+from deepstdp.progress import ConsoleProgress
+from deepstdp.runner import run_experiment
+
+
+def main(path: Path) -> int:
+    """Run the trial into ``path``; 0, or ``USER_ERROR`` with the reason as the last line."""
+    try:
+        config = _read_config()
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        with ConsoleProgress() as progress:
+            # A trial that was cut short goes on from its checkpoint.
+            run_experiment(config, path, resume=True, progress=progress)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+def _read_config() -> Config:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(json.loads(sys.stdin.readline()), encoding="utf-8")
+        return load_config(path)
+
+
+def _end_with_parent() -> None:
+    """Wait until standard input closes, then end with whatever this process has started."""
+    os.read(sys.stdin.fileno(), 1)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
