@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers import image_bytes
-
 if not torch.cuda.is_available():
-    # Triton reads this when the cuda engine is imported: its kernels then run on the CPU.
+    # Triton reads this when it is imported: its kernels then run on the CPU.
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+from tests.helpers import image_bytes  # noqa: E402
 
 
 @pytest.fixture

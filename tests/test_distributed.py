@@ -13,8 +13,8 @@ TRAIN = [
 ]
 SELF_LAUNCHED = [sys.executable, "-m", "deepstdp"]
 TORCHRUN = [
-    *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-    *("--master-port", "29731", "-m", "deepstdp"),
+    *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+    *("-m", "deepstdp"),
 ]
 
 
