@@ -42,19 +42,20 @@ def make_loop(config: Config, method: str, dataset: Dataset, runtime: Runtime) -
 
 
 def run(loop: Loop, n_epochs: int) -> dict[str, float]:
-    """Seconds: the first epoch, those after it by stage, the final evaluation, and all of it."""
+    """Seconds: the first epoch, the median of those after it, the final evaluation, and all."""
     start = time.perf_counter()
     loop.learn(1)
     result = {"first epoch, with compilation": time.perf_counter() - start}
     loop.clock.lap()
-    start = time.perf_counter()
+    start, laps = time.perf_counter(), []
     for epoch in range(2, n_epochs + 2):
         loop.learn(epoch)
-    result["seconds an epoch"] = (time.perf_counter() - start) / n_epochs
-    lap = loop.clock.lap()
-    result |= {f"of which {stage}": lap[f"seconds_{stage}"] / n_epochs for stage in STAGES}
-    inner = sum(lap[f"seconds_{stage}"] for stage in ("reduction", "clustering"))
-    result["share of reduction, alignment and clustering"] = inner / sum(lap.values())
+        laps.append(loop.clock.lap())
+    result["seconds an epoch"] = statistics.median(sum(lap.values()) for lap in laps)
+    for stage in STAGES:
+        result[f"of which {stage}"] = statistics.median(lap[f"seconds_{stage}"] for lap in laps)
+    inner = result["of which reduction"] + result["of which clustering"]
+    result["share of reduction, alignment and clustering"] = inner / result["seconds an epoch"]
     evaluation = time.perf_counter()
     loop.measure(loop.n_epochs)
     loop.reassign(measured=True)
@@ -63,15 +64,17 @@ def run(loop: Loop, n_epochs: int) -> dict[str, float]:
     return result
 
 
-def convolution_share(loop: Loop, config: Config, repeats: int = 5) -> dict[str, float]:
+def convolution_share(
+    loop: Loop, config: Config, dataset: Dataset, repeats: int = 9
+) -> dict[str, float]:
     """The rate of convolutions while training against that of the same layers alone.
 
     Training steps and lone layers take turns, so that both meet the same machine.
     """
     device, training = loop.model.device, config.training
-    images = loop._data.train.images
+    images = dataset.train.images.to(device)
     assert loop.assignment is not None
-    batch = images.take(torch.arange(training.batch_size)).to(device).float() / 255
+    batch = images.take(torch.arange(training.batch_size)).float() / 255
     batch = batch.contiguous(memory_format=torch.channels_last)
     layers = learnt_layers(loop.model.network, batch)
     # Backward passes are two products each, but for the images' gradient.
@@ -95,15 +98,15 @@ def convolution_share(loop: Loop, config: Config, repeats: int = 5) -> dict[str,
 
 
 def plain(config: Config, runtime: Runtime, n_epochs: int, n_workers: int) -> dict[str, float]:
-    """The plain loop: the mean of some epochs after a first."""
+    """The plain loop: the median of some epochs after a first."""
     loop = PlainLoop(config, runtime.device, n_workers)
     start = time.perf_counter()
     loop.epoch(0)
     result = {"first epoch": time.perf_counter() - start}
     epochs = [loop.epoch(1 + number) for number in range(n_epochs)]
-    result["seconds an epoch"] = statistics.mean(sum(epoch.values()) for epoch in epochs)
+    result["seconds an epoch"] = statistics.median(sum(epoch.values()) for epoch in epochs)
     for stage in epochs[0]:
-        result[f"of which {stage}"] = statistics.mean(epoch[stage] for epoch in epochs)
+        result[f"of which {stage}"] = statistics.median(epoch[stage] for epoch in epochs)
     return result
 
 
@@ -148,7 +151,7 @@ def main() -> None:
         results[method] = run(loop, args.measured_epochs)
         show(method, results[method])
         if method == METHODS[0]:
-            results["convolutions"] = convolution_share(loop, config)
+            results["convolutions"] = convolution_share(loop, config, dataset)
             show("convolutions", results["convolutions"])
             results["profile"] = trace(loop)
             for row in results["profile"]:

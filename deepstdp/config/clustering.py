@@ -17,7 +17,7 @@ class ReductionConfig:
         n_components: principal components kept (P); fewer if the features have fewer.
         align: turn the new components onto those of the last epoch.
         solver: ``exact`` decomposes the covariance; ``subspace`` iterates from the components of
-            the last epoch, on any device; ``auto`` is exact up to 1,024 features or samples.
+            the last epoch, on any device; ``auto`` is exact up to 512 features or samples.
         n_iterations: steps of ``subspace`` an epoch; ten times as many on the first.
         max_samples: training images whose full features are held in memory. The components are
             fitted to them, and the linear probe and k-NN learn from them; of more images they are

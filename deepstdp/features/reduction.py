@@ -19,7 +19,7 @@ from deepstdp.processes import ALONE, Group
 
 State = dict[str, Tensor]
 
-MOST_EXACT = 1024
+MOST_EXACT = 512
 """Features, or samples, up to which an exact decomposition is fast."""
 
 
