@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from deepstdp.keyed_random import Stream, numpy_generator, philox, torch_generator, uniform
+from deepstdp.keyed_random import Stream, chance, numpy_generator, philox, torch_generator, uniform
 
 # Known answers of Random123 for philox4x32-10 (kat_vectors).
 KNOWN = [
@@ -61,3 +63,29 @@ def test_generators_differ_by_counter_and_repeat_by_key():
 def test_trailing_zero_counters_are_told_apart():
     first, second = (numpy_generator(0, Stream.SPLIT, *counters) for counters in ((), (0,)))
     assert first.random() != second.random()
+
+
+@settings(max_examples=20)
+@given(st.floats(0, 1), st.integers(0, 2**40))
+def test_chance_has_its_probability_wherever_it_is_asked(probability, seed):
+    happens = chance(seed, Stream.DROPOUT, 3, torch.arange(200), 500, probability)
+    n = happens.numel()
+    bound = 5 * (probability * (1 - probability) / n) ** 0.5 + 1e-9
+    assert abs(happens.double().mean() - probability) <= bound
+    # Rows and columns are as even as chance has them.
+    for axis, length in ((0, 200), (1, 500)):
+        spread = 6 * (probability * (1 - probability) / length) ** 0.5 + 1e-9
+        assert (happens.double().mean(dim=axis) - probability).abs().max() <= spread
+
+
+def test_chance_is_a_function_of_its_key():
+    ids = torch.arange(50)
+    one = chance(1, Stream.DROPOUT, 3, ids, 64, 0.5)
+    assert torch.equal(one[10:20], chance(1, Stream.DROPOUT, torch.tensor(3), ids[10:20], 64, 0.5))
+    for other in (
+        chance(2, Stream.DROPOUT, 3, ids, 64, 0.5),
+        chance(1, Stream.SAMPLER, 3, ids, 64, 0.5),
+        chance(1, Stream.DROPOUT, 4, ids, 64, 0.5),
+        chance(1, Stream.DROPOUT, 3, ids + (1 << 32), 64, 0.5),
+    ):
+        assert 0.4 < (one == other).double().mean() < 0.6

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int32, Int64, Shaped
 from torch import Tensor
 
-from deepstdp.keyed_random import MASK, Stream, key_words, philox
+from deepstdp.keyed_random import MASK, Stream, key_words, mix, philox
 
 FULL_RATE = 65536
 """The quantised rate of a channel that spikes in every step."""
@@ -96,22 +96,6 @@ def predict_keys(seed: int, signed: Int32[Tensor, "n p"]) -> SpikeKeys:
     offset = (FULL_RATE + 1) * multipliers.sum()
     digest = (signed * multipliers).sum(dim=1) + offset
     return SpikeKeys.of(seed, Stream.PREDICT_SPIKES, digest & MASK, (digest >> 32) & MASK)
-
-
-def mix(x: Int64[Tensor, "..."], key: Int64[Tensor, "..."]) -> Int64[Tensor, "..."]:
-    """A 32-bit hash of ``x``: three multiplications and shifts, a key word added between them.
-
-    Constants of Wellons' ``triple32``, whose avalanche is nearly that of a random function. Keys
-    need none: they come from Philox.
-    """
-    x = x ^ (x >> 17)
-    x = (x * 0xED5AD4BB) & MASK
-    x = x ^ (x >> 11)
-    x = (x + key) & MASK
-    x = (x * 0xAC4C1B51) & MASK
-    x = x ^ (x >> 15)
-    x = (x * 0x31848BAB) & MASK
-    return x ^ (x >> 14)
 
 
 def spike_words(

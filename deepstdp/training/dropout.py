@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from deepstdp.keyed_random import Stream, uniform
+from deepstdp.keyed_random import Stream, chance
 
 
 def dropout_mask(
@@ -14,5 +14,5 @@ def dropout_mask(
     epoch: int | Int64[Tensor, ""],
 ) -> Float[Tensor, "b {n_features}"]:
     """Zero with ``probability``, else what keeps the mean of the features."""
-    draws = uniform(seed, Stream.DROPOUT, epoch, keys, n_features)
-    return (draws >= probability) / (1 - probability)
+    dropped = chance(seed, Stream.DROPOUT, epoch, keys, n_features, probability)
+    return (~dropped) / (1 - probability)

@@ -3,13 +3,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstdp.keyed_random import MASK
+from deepstdp.keyed_random import MASK, mix
 from deepstdp.spiking.encoding import (
     FULL_RATE,
     automatic_gain,
     label_keys,
     learning_keys,
-    mix,
     on_off,
     pack,
     predict_keys,

@@ -36,7 +36,7 @@ def _lowest_bit(typing_context, x):
 @njit(inline="always")
 @no_type_check
 def _mix(x, key):
-    """``encoding.mix``."""
+    """``keyed_random.mix``."""
     x = u32(x ^ (x >> u32(17)))
     x = u32(x * u32(0xED5AD4BB))
     x = u32(x ^ (x >> u32(11)))

@@ -22,7 +22,7 @@ _NEVER = tl.constexpr(2**30)
 @triton.jit
 @no_type_check
 def _mix(x, key):
-    """``encoding.mix``."""
+    """``keyed_random.mix``."""
     x = x ^ (x >> 17)
     x = x * 0xED5AD4BB
     x = x ^ (x >> 11)

@@ -1,0 +1,58 @@
+"""What needs a GPU to be known: run with ``pytest -m gpu``."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.datasets import make_blobs
+
+from deepstdp.clustering.lloyd import lloyd
+from deepstdp.features.whitening import exact_whitening, polar_factor, subspace_whitening
+from tests.helpers import correlated
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+def train(run, *options: str) -> list[dict]:
+    command = [sys.executable, "-m", "deepstdp", "train", "--training.epochs", "3"]
+    subprocess.run([*command, "--run_dir", str(run), *options], timeout=500, check=True)
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--precision", "bf16-mixed"), ("--precision", "bf16-mixed", "--compile", "true")],
+    ids=["single", "bf16", "compiled"],
+)
+def test_a_run_on_the_gpu_learns_what_one_on_the_cpu_learns(tmp_path, options):
+    on_gpu = train(tmp_path / "gpu", "--accelerator", "cuda", *options)
+    on_cpu = train(tmp_path / "cpu", "--accelerator", "cpu")
+    assert [e["loss"] for e in on_gpu] == pytest.approx([e["loss"] for e in on_cpu], rel=0.05)
+    assert on_gpu[-1]["nmi_labels"] == pytest.approx(on_cpu[-1]["nmi_labels"], abs=0.05)
+
+
+def test_k_means_on_the_gpu_is_scikit_learns():
+    x, _ = make_blobs(2000, 16, centers=40, cluster_std=6.0, random_state=0)
+    start = x[np.random.default_rng(0).permutation(2000)[:40]]
+    theirs = SklearnKMeans(40, init=start, n_init=1, max_iter=20, tol=0, algorithm="lloyd").fit(x)
+    centres, labels, _ = lloyd(torch.from_numpy(x).cuda(), torch.from_numpy(start).cuda(), 20)
+    assert np.allclose(centres.cpu().numpy(), theirs.cluster_centers_, atol=1e-6)
+    assert np.array_equal(labels.cpu().numpy(), theirs.labels_)
+
+
+def test_whitening_on_the_gpu_spans_what_it_spans_on_the_cpu():
+    x = correlated(400, 60)
+    for fit in (lambda x: exact_whitening(x, 8), lambda x: subspace_whitening(x, 8, 3)):
+        here, there = fit(x), fit(x.cuda())
+        cosines = torch.linalg.svdvals(here.basis.T @ there.basis.cpu())
+        assert cosines.min() > 0.99
+        assert there.explained_variance == pytest.approx(here.explained_variance, abs=1e-4)
+    matrix = correlated(8, 8)
+    assert torch.allclose(polar_factor(matrix.cuda()).cpu(), polar_factor(matrix), atol=1e-6)
