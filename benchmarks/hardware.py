@@ -23,7 +23,7 @@ def save(name: str, results: Any) -> None:
     """Write ``results/<name>.json`` with command, date, versions and hardware, and say so."""
     RESULTS.mkdir(exist_ok=True)
     record = {
-        "command": "python " + " ".join(sys.argv),
+        "command": f"python -m {sys.modules['__main__'].__spec__.name} " + " ".join(sys.argv[1:]),
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "hardware": hardware(device()),

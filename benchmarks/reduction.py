@@ -90,7 +90,7 @@ def by_epoch(config: Config) -> list[dict[str, float]]:
     loop = Loop(config, dataset, model, SILENT, Path(tempfile.gettempdir()))
     rows, p, basis = [], config.reduction.n_components, None
     for epoch in range(1, FOLLOWED_EPOCHS + 1):
-        features = loop.features().train
+        features = loop.features("train")
         exact, exact_seconds = timed(lambda x=features: exact_whitening(x, p))
         warm, seconds = timed(
             lambda x=features, b=basis: subspace_whitening(x, p, config.reduction.n_iterations, b)

@@ -23,6 +23,8 @@ class Position:
         assignment: measurements of the current pseudo-labels.
         seconds: time spent by stage, evaluation included.
         wall_seconds: time since the start, of all sessions of the run.
+        saved_at: ``wall_seconds`` when the last checkpoint was due.
+        loss_scale: state of ``16-mixed``'s loss scaling; empty for other precisions.
     """
 
     epoch: int = 0
@@ -32,6 +34,8 @@ class Position:
         default_factory=lambda: {f"seconds_{stage}": 0.0 for stage in STAGES}
     )
     wall_seconds: float = 0.0
+    saved_at: float = 0.0
+    loss_scale: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
@@ -42,6 +46,7 @@ def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
     if loop.assignment is not None:
         tensors["pseudo_labels"] = loop.assignment.labels
     position.assignment = loop.assignment_metrics
+    position.loss_scale = loop.trainer.loss_scale()
     run.save_tensors("checkpoint", tensors, vars(position))
 
 
@@ -63,6 +68,7 @@ def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
         loop.assignment = Assignment(labels, loop.config.clustering.n_clusters)
     position = Position(**info)
     loop.assignment_metrics = position.assignment
+    loop.trainer.restore_loss_scale(position.loss_scale)
     return position
 
 

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        if is_first_process():  # the others met it too
+        if is_first_process() or not error.is_shared:
             print(f"deepstdp: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:

@@ -2,4 +2,10 @@
 
 
 class UserError(ValueError):
-    """Something the user gave cannot be used; the message says what to do about it."""
+    """Something the user gave cannot be used; the message says what to do about it.
+
+    Attributes:
+        is_shared: all processes of a run raise it, so that the first may speak for all.
+    """
+
+    is_shared = False

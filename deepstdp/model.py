@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deepstdp.backbones import Network, build_network
 from deepstdp.backbones.batch_norm import synchronise_batch_norm
-from deepstdp.clustering import Assignment, Clusterer, build_clusterer
+from deepstdp.clustering import Assignment, Clusterer, OnCPU, build_clusterer
 from deepstdp.config import Config
 from deepstdp.data.images import Images, InMemory
 from deepstdp.errors import UserError
@@ -116,10 +116,14 @@ class Model:
 
     def load_clustering_tensors(self, tensors: Tensors) -> None:
         """Take up what ``clustering_tensors`` gave."""
-        on_device = {name: value.to(self.device) for name, value in tensors.items()}
-        self.reducer.load_state(unprefixed("reducer", on_device))
+        self.reducer.load_state(self._here(unprefixed("reducer", tensors)))
         if self.clusterer is not None:
-            self.clusterer.load_state(unprefixed("clusterer", on_device))
+            state = unprefixed("clusterer", tensors)
+            on_cpu = isinstance(self.clusterer, OnCPU)
+            self.clusterer.load_state(state if on_cpu else self._here(state))
+
+    def _here(self, tensors: Tensors) -> Tensors:
+        return {name: value.to(self.device) for name, value in tensors.items()}
 
     def save(self, run: RunDir, input_shape: tuple[int, ...]) -> None:
         """Write ``weights.safetensors`` and ``clustering.safetensors``."""
@@ -151,6 +155,8 @@ def build_model(
     runtime = runtime or launch(config)
     group = runtime.group
     built = build_clusterer(config.clustering, config.seed, progress, clusterer, group)
+    if built is not None and runtime.device.type == "mps":
+        built = OnCPU(built)
     k = config.clustering.n_clusters
     measured = images.take(_every(len(images), NORMALISED_BY))
     network = build_network(config.backbone, measured, k, config.seed, backbone)

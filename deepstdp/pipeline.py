@@ -8,22 +8,26 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from deepstdp.clustering import Assignment
 from deepstdp.config import Config
-from deepstdp.data import Dataset, InMemory
+from deepstdp.data import Dataset, ImageSet, InMemory
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Metrics, Truth, measure_assignment, measure_features
 from deepstdp.features import held_rows, mapped
 from deepstdp.model import Model
 from deepstdp.progress import Progress
 from deepstdp.training.epoch import Trainer
+
+Split = Literal["train", "val"]
 
 STAGES = ("features", "reduction", "clustering", "training", "evaluation")
 
@@ -54,14 +58,6 @@ class Stopwatch:
         return seconds
 
 
-@dataclass
-class FeaturePair:
-    """The rows of a process of the full features of both splits, by the network as it is."""
-
-    train: Float[Tensor, "n d"]
-    val: Float[Tensor, "m d"]
-
-
 class Loop:
     """Trains a model on a data set, epoch by epoch. ``learn`` is the method; the rest measures it.
 
@@ -81,14 +77,19 @@ class Loop:
     ) -> None:
         self.config, self.model, self._progress = config, model, progress
         self._data = dataset.to(model.device)
-        self._truth = truth_of(dataset)
         self._group, self._scratch = model.runtime.group, scratch
-        self._held = held_rows(len(dataset.train), config.reduction.max_samples, config.seed)
+        most = config.reduction.max_samples
+        self._held: dict[Split, np.ndarray] = {
+            "train": held_rows(len(dataset.train), most, config.seed),
+            "val": held_rows(len(dataset.val), most, config.seed),
+        }
+        truth = truth_of(dataset)
+        self._truth = truth and Truth(truth.train, truth.val[self._held["val"]])
         self.trainer = Trainer(model.network, config, model.runtime, progress)
         self.n_epochs = 0 if model.clusterer is None else config.training.epochs
         self.assignment: Assignment | None = None
         self.clock = Stopwatch(model.device)
-        self._features: FeaturePair | None = None
+        self._features: dict[Split, Tensor] = {}
         self.assignment_metrics: Metrics = {}
 
     def learn(self, epoch: int) -> Metrics:
@@ -103,33 +104,33 @@ class Loop:
         assert self.assignment is not None
         with self.clock("training"):
             loss = self.trainer.epoch(self._data.train.images, self.assignment.labels, epoch)
-        self._features = None
+        self._features.clear()
         return {"epoch": epoch, "loss": loss, **self.assignment_metrics}
 
     def reassign(self, measured: bool) -> Metrics:
         """Features, reduced and aligned, to pseudo-labels; and what these are worth."""
         model, previous = self.model, self.assignment
         assert model.clusterer is not None
-        features = self.features()
+        features = self.features("train")
         with self.clock("reduction"), self._progress.busy("reduction"):
-            reduced = model.reducer.fit_transform(features.train)
-        if len(self._held) < len(self._data.train):
+            reduced = model.reducer.fit_transform(features)
+        if len(self._held["train"]) < len(self._data.train):
             with self.clock("features"):
                 reduced = self._reduce_all()
         with self.clock("clustering"), self._progress.busy("clustering"):
             self.assignment = self._whole(model.clusterer.fit_predict(reduced))
+        val_assignment = retest = None
+        val_features = self.features("val") if measured else None
         with self.clock("evaluation"):
-            val_assignment = retest = None
-            if measured and model.clusterer.can_predict:
-                val = model.clusterer.predict(model.reducer.transform(features.val))
+            if val_features is not None and model.clusterer.can_predict:
+                val = model.clusterer.predict(model.reducer.transform(val_features))
                 val_assignment = self._whole(val)
                 again = model.clusterer.retest(reduced)
                 retest = None if again is None else self._whole(again)
-            if not self._group.is_first:
-                return {}
             explained: Metrics = {"explained_variance": model.reducer.explained_variance}
-            return explained | measure_assignment(
-                self.assignment, previous, val_assignment, retest, self._truth
+            found = self.assignment
+            return explained | self._group.first(
+                lambda: measure_assignment(found, previous, val_assignment, retest, self._truth)
             )
 
     def _whole(self, own: Assignment) -> Assignment:
@@ -154,38 +155,30 @@ class Loop:
         """Linear probe and k-NN of the network as it is; None where they are not due."""
         if not self._is_due(epoch):
             return {"linear_probe_accuracy": None, "knn_accuracy": None}
-        features = self.features()
+        own, own_val = self.features("train"), self.features("val")
         with self.clock("evaluation"), self._progress.busy("linear probe and k-NN"):
-            train, val = self._group.gather(features.train), self._group.gather(features.val)
-            if not self._group.is_first:
-                return {}
+            train, val = self._group.gather(own), self._group.gather(own_val)
             truth = self._truth
             if truth is not None:
-                truth = Truth(truth.train[self._held], truth.val)
-            return measure_features(train, val, truth, self.config.evaluation)
+                truth = Truth(truth.train[self._held["train"]], truth.val)
+            evaluation = self.config.evaluation
+            return self._group.first(lambda: measure_features(train, val, truth, evaluation))
 
-    def features(self) -> FeaturePair:
-        """Features of the held images of both splits, once for each state of the network."""
-        if self._features is None:
-            own, own_val = (
-                self._group.shard(len(part)) for part in (self._data.train, self._data.val)
-            )
-            held = self._held[(self._held >= own.start) & (self._held < own.stop)]
+    def features(self, split: Split) -> Float[Tensor, "n d"]:
+        """Own rows of the held images' features, once for each state of the network.
+
+        Raises:
+            UserError: they are not finite.
+        """
+        if split not in self._features:
+            part: ImageSet = getattr(self._data, split)
+            own, held = self._group.shard(len(part)), self._held[split]
+            rows = torch.from_numpy(held[(held >= own.start) & (held < own.stop)])
             with self.clock("features"):
-                self._features = FeaturePair(
-                    self.model.features(
-                        self._data.train.images, self._progress, torch.from_numpy(held)
-                    ),
-                    self.model.features(
-                        self._data.val.images, rows=torch.arange(own_val.start, own_val.stop)
-                    ),
-                )
-            broken = (~torch.isfinite(self._features.train)).any()
-            if self._group.sum(broken.long()) > 0:
-                raise UserError(
-                    "training diverged: features are not finite; lower --training.learning_rate"
-                )
-        return self._features
+                features = self.model.features(part.images, self._progress, rows)
+            self._group.each(lambda: _check_finite(features))
+            self._features[split] = features
+        return self._features[split]
 
     def _is_due(self, epoch: int) -> bool:
         every = self.config.evaluation.every
@@ -202,3 +195,10 @@ def truth_of(dataset: Dataset) -> Truth | None:
     if dataset.train.labels is None or dataset.val.labels is None:
         return None
     return Truth(dataset.train.labels, dataset.val.labels)
+
+
+def _check_finite(features: Float[Tensor, "n d"]) -> None:
+    if not torch.isfinite(features).all():
+        raise UserError(
+            "training diverged: features are not finite; lower --training.learning_rate"
+        )

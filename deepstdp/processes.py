@@ -5,7 +5,7 @@ learnt (synapses, centroids, components, weights) all of them hold whole and ali
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -58,7 +58,15 @@ class Group:
         """What ``action`` gives in the first process, which alone does it, on all of them.
 
         Raises:
-            UserError: on all, if the first process met one.
+            UserError: on all, if the first process met an error; that one itself on the first.
+        """
+        return action()
+
+    def each(self, action: Callable[[], T]) -> T:
+        """What ``action`` gives on this process, if it succeeds on all.
+
+        Raises:
+            UserError: on all, if any process met one.
         """
         return action()
 
@@ -103,12 +111,35 @@ class DistributedGroup(Group):
     def first(self, action: Callable[[], T]) -> T:
         """Broadcast a result, or the error in its place."""
         box: list[Any] = [None, None]
+        met: Exception | None = None
         if self.is_first:
             try:
                 box[0] = action()
-            except UserError as error:
-                box[1] = str(error)
+            except Exception as error:  # whatever it is, the others must not wait for ever
+                met, box[1] = error, str(error) or type(error).__name__
         dist.broadcast_object_list(box, src=0, device=self._device)
+        if met is not None and not isinstance(met, UserError):
+            raise met
         if box[1] is not None:
-            raise UserError(box[1])
+            raise _shared(box[1])
         return box[0]
+
+    def each(self, action: Callable[[], T]) -> T:
+        """Exchange errors, and raise the first process's that met one."""
+        result, met = None, None
+        try:
+            result = action()
+        except UserError as error:
+            met = str(error)
+        messages: list[str | None] = [None] * self.size
+        dist.all_gather_object(messages, met)
+        for message in messages:
+            if message is not None:
+                raise _shared(message)
+        return cast(T, result)
+
+
+def _shared(message: str) -> UserError:
+    error = UserError(message)
+    error.is_shared = True
+    return error

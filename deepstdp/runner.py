@@ -1,7 +1,9 @@
 """Runs one experiment into a run directory: data, loop, checkpoints, results."""
 
+import hashlib
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
+from deepstdp.processes import Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.runtime import Runtime, launch
@@ -65,8 +68,9 @@ def run_experiment(
         progress.line(f"{path} is finished already")
         return resumed
     if dataset is None:
-        dataset = load_dataset(config.data, config.seed, progress)
-    check_sizes(config, dataset, group.size)
+        dataset = group.each(lambda: load_dataset(config.data, config.seed, progress))
+    _check_alike(dataset, group)
+    group.each(lambda: check_sizes(config, dataset, group.size))
     images = dataset.train.images
     model = build_model(config, images, progress, backbone, clusterer, runtime)
     run = group.first(lambda: resumed or RunDir.create(path, config, overwrite))
@@ -111,23 +115,30 @@ def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Pr
     position = restore_checkpoint(run, loop) if group.first(run.has_checkpoint) else Position()
     if position.epoch == 0 and group.is_first and run.metrics():
         progress.line(f"no checkpoint in {run.path}: starting from the first epoch")
-    if group.is_first:
-        run.keep_metrics_until(position.epoch)
+    group.first(lambda: run.keep_metrics_until(position.epoch))
     earlier = position.wall_seconds
     if position.epoch == 0:
         position.untrained = loop.measure(0)
-    last_saved = time.perf_counter()
+    position.saved_at = earlier + time.perf_counter() - started
     for epoch in range(position.epoch + 1, loop.n_epochs + 1):
         metrics = loop.learn(epoch) | loop.measure(epoch)
-        if not group.is_first:
-            continue
-        _record(run, position, metrics, loop, progress)
         position.wall_seconds = earlier + time.perf_counter() - started
-        minutes = loop.config.training.checkpoint_minutes
-        if time.perf_counter() - last_saved >= 60 * minutes:
-            save_checkpoint(run, loop, position)
-            last_saved = time.perf_counter()
+        group.first(partial(_keep, run, position, metrics, loop, progress))
     _finish(run, loop, position, dataset, earlier - started)
+
+
+def _check_alike(dataset: Dataset, group: Group) -> None:
+    """Check that all processes found the same images: rows are counted alike on all of them.
+
+    Raises:
+        UserError: they did not.
+    """
+    names = "\n".join([*dataset.train.names, "", *dataset.val.names])
+    own = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+    first = group.first(lambda: own)
+    differs = torch.tensor(int(own != first))
+    if int(group.sum(differs)) > 0:
+        raise UserError("the processes of the run do not see the same images: check data.source")
 
 
 def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
@@ -136,11 +147,13 @@ def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
     Raises:
         UserError: there are not.
     """
-    fewest = min(len(dataset.val), config.training.batch_size)
+    held, size = config.reduction.max_samples, config.training.batch_size
+    fewest = min(len(dataset.train), len(dataset.val), size, held)
     if n_processes > fewest:
         raise UserError(
-            f"{n_processes} processes are too many for {len(dataset.val)} validation images and "
-            f"batches of {config.training.batch_size}: each needs one at least"
+            f"{n_processes} processes are too many for {len(dataset.train)} training and "
+            f"{len(dataset.val)} validation images, batches of {size} and {held} held images: "
+            "each needs one at least"
         )
     n, k = len(dataset.train), config.clustering.n_clusters
     if k > n:
@@ -150,7 +163,7 @@ def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
         )
 
 
-def _record(
+def _keep(
     run: RunDir,
     position: Position,
     metrics: Metrics,
@@ -163,6 +176,10 @@ def _record(
         position.seconds[name] += value
     run.append_metrics({**metrics, **seconds})
     progress.line(epoch_line(metrics, loop.n_epochs, sum(seconds.values())))
+    minutes = loop.config.training.checkpoint_minutes
+    if position.wall_seconds - position.saved_at >= 60 * minutes:
+        save_checkpoint(run, loop, position)
+        position.saved_at = position.wall_seconds
 
 
 def epoch_line(metrics: Metrics, n_epochs: int, seconds: float) -> str:
@@ -190,9 +207,7 @@ def _finish(
     metrics = loop.measure(loop.n_epochs) if loop.n_epochs > 0 else position.untrained
     if loop.n_epochs > 0:
         metrics = loop.reassign(measured=True) | metrics
-    if group.is_first:
-        _write_results(run, loop, position, dataset, offset_seconds, metrics)
-    group.first(lambda: None)  # wait until everything is written
+    group.first(lambda: _write_results(run, loop, position, dataset, offset_seconds, metrics))
 
 
 def _write_results(

@@ -1,5 +1,6 @@
 """Where a run runs: devices, precision and processes, as lightning-fabric launches them."""
 
+import atexit
 import logging
 import os
 import warnings
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
 
 from deepstdp.config import Config
@@ -47,8 +49,22 @@ def launch(config: Config) -> Runtime:
     fabric = _fabric(config.accelerator, config.devices, config.num_nodes, config.precision)
     with _quiet():
         fabric.launch()
+    started = int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+    if started > 1 and fabric.world_size == 1:
+        raise UserError(
+            f"torchrun started {started} processes for a run on one device: say --devices too "
+            "(processes on each machine), and --num_nodes"
+        )
     alone = fabric.world_size == 1
+    if not alone:
+        atexit.register(_leave)
     return Runtime(fabric, ALONE if alone else DistributedGroup(fabric.device))
+
+
+def _leave() -> None:
+    """Close the connections in order: a process that just ends can break those still at work."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def one_process(accelerator: str = "auto") -> Runtime:
@@ -75,6 +91,8 @@ def _fabric(accelerator: str, devices: int | str, num_nodes: int, precision: Any
             )
         if precision == "16-mixed" and fabric.device.type == "cpu":
             raise ValueError("a CPU has no 16-mixed, but bf16-mixed")
+        if precision == "64-true" and fabric.device.type == "mps":
+            raise ValueError("MPS has no double precision")
         return fabric
     except Exception as error:  # Fabric raises all kinds
         reason = str(error).split("\n")[0]

@@ -35,30 +35,31 @@ class _Thread(Group):
     def __init__(self, rank: int, size: int, table: list, barrier: threading.Barrier) -> None:
         self.rank, self.size, self._table, self._barrier = rank, size, table, barrier
 
-    def _exchange(self, value: object) -> list:
-        self._table[self.rank] = value
+    def _exchange(self, kind: str, value: object) -> list:
+        self._table[self.rank] = (kind, value)
         self._barrier.wait()
         everyone = list(self._table)
         self._barrier.wait()
-        return everyone
+        assert {k for k, _ in everyone} == {kind}, "processes meet in different exchanges"
+        return [v for _, v in everyone]
 
     def counts(self, n_own):
-        return self._exchange(n_own)
+        return self._exchange("counts", n_own)
 
     def sum(self, x):
-        return torch.stack(self._exchange(x)).sum(dim=0)
+        return torch.stack(self._exchange("sum", x)).sum(dim=0)
 
     def gather(self, rows):
-        return torch.cat(self._exchange(rows))
+        return torch.cat(self._exchange("gather", rows))
 
     def first(self, action):
-        return self._exchange(action() if self.is_first else None)[0]
+        return self._exchange("first", action() if self.is_first else None)[0]
 
 
 def in_processes(size: int, work: Callable[[Group], T]) -> list[T]:
     """What ``work`` gives in each of ``size`` processes, played by threads."""
     table: list = [None] * size
-    barrier, results, errors = threading.Barrier(size), [None] * size, []
+    barrier, results, errors = threading.Barrier(size, timeout=60), [None] * size, []
 
     def run(rank: int) -> None:
         try:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import image_bytes
+
 TRAIN = [
     *("train", "--data.classes", "first-3", "--training.epochs", "2", "--accelerator", "cpu"),
-    *("--training.batch_size", "50", "--clustering.n_clusters", "15"),
+    # Shares of a batch differ in size, and so do the processes' rows.
+    *("--training.batch_size", "51", "--clustering.n_clusters", "15"),
 ]
 SELF_LAUNCHED = [sys.executable, "-m", "deepstdp"]
 TORCHRUN = [
@@ -63,6 +66,19 @@ def test_single_precision_agrees_to_what_training_makes_of_rounding(tmp_path):
     labels = [(tmp_path / name / "labels.csv").read_text().splitlines() for name in "12"]
     same = sum(a == b for a, b in zip(*labels, strict=True))
     assert same / len(labels[0]) > 0.97
+
+
+def test_what_one_process_meets_is_said(tmp_path):
+    """A damaged file that is streamed to the second process alone."""
+    for i in range(40):
+        content = image_bytes(i) if i != 35 else b"no image"
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (tmp_path / "photos" / f"{i:02d}.png").write_bytes(content)
+    options = ("--devices", "2", "--data.source", str(tmp_path / "photos"), "--data.classes", "all")
+    streamed = ("--data.loading", "stream", "--data.workers", "0")
+    result = train(tmp_path / "run", SELF_LAUNCHED, *options, *streamed)
+    assert result.returncode != 0
+    assert "cannot decode 35.png" in result.stderr
 
 
 def test_an_error_of_all_is_said_once(tmp_path):

@@ -16,8 +16,11 @@ SMALL_ENOUGH = 4  # counts of spikes and samples
 
 
 @pytest.mark.parametrize("method", ["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random"])
-def test_an_epoch_takes_nothing_but_scalars_from_the_device(tmp_path, method, monkeypatch):
-    """Watched on the CPU, by the calls that would copy from a GPU."""
+def test_learning_takes_nothing_but_scalars_from_the_device(tmp_path, method, monkeypatch):
+    """Watched on the CPU, by the calls that would copy from a GPU.
+
+    What is measured of pseudo-labels (NMI and the like) is on the host, and left out here.
+    """
     stdp = STDPConfig(engine="reference")  # the CPU's own engine works in the host's memory
     config = Config(
         data=DataConfig(classes="first-2"),

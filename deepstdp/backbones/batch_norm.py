@@ -65,6 +65,8 @@ class SyncedBatchNorm(_BatchNorm):
         """Normalise by the batch in training, else by the running statistics."""
         if not self.training:
             return super().forward(input)
+        if input.dtype in (torch.float16, torch.bfloat16):  # too coarse to count in
+            return self.forward(input.float()).to(input.dtype)
         others = [0, *range(2, input.ndim)]
         shape = [1, -1] + [1] * (input.ndim - 2)
         count = input.new_tensor([input.numel() / input.shape[1]])

@@ -5,6 +5,7 @@ from typing import Any
 from deepstdp.clustering.base import Assignment, Clusterer
 from deepstdp.clustering.custom import CustomClusterer
 from deepstdp.clustering.kmeans import KMeans
+from deepstdp.clustering.on_cpu import OnCPU
 from deepstdp.clustering.random_labels import RandomLabels
 from deepstdp.clustering.sinkhorn import Sinkhorn
 from deepstdp.clustering.stdp import STDPClustering, STDPPseudoLabels
@@ -13,7 +14,7 @@ from deepstdp.imports import build
 from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 
-__all__ = ["Assignment", "Clusterer", "STDPClustering", "build_clusterer"]
+__all__ = ["Assignment", "Clusterer", "OnCPU", "STDPClustering", "build_clusterer"]
 
 
 def build_clusterer(

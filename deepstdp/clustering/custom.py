@@ -50,9 +50,9 @@ class CustomClusterer(Clusterer):
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
         """Assign once more, where the object can."""
-        if not isinstance(self.wrapped, Clusterer) or self.wrapped.retest(features) is None:
+        if not isinstance(self.wrapped, Clusterer):
             return None
-        return self._call("retest", features)
+        return self._call_if_any("retest", features)
 
     def state(self) -> State:
         """What the object says must be saved."""
@@ -66,15 +66,25 @@ class CustomClusterer(Clusterer):
             self.can_predict = False
 
     def _call(self, method: str, features: Float[Tensor, "n p"]) -> Assignment:
+        found = self._call_if_any(method, features)
+        if found is None:
+            raise UserError(f"{type(self.wrapped).__name__}.{method} gave nothing")
+        return found
+
+    def _call_if_any(self, method: str, features: Float[Tensor, "n p"]) -> Assignment | None:
         start, _ = self._group.rows(len(features))
         every = self._group.gather(features)
-        labels, diagnostics = self._group.first(lambda: self._checked(method, every))
+        # The object of the first process alone has learnt anything.
+        found = self._group.first(lambda: self._checked(method, every))
+        if found is None:
+            return None
+        labels, diagnostics = found
         own = labels[start : start + len(features)].to(features.device)
         return Assignment(own, self.n_clusters, diagnostics)
 
     def _checked(
         self, method: str, features: Float[Tensor, "n p"]
-    ) -> tuple[Int64[Tensor, "n"], dict[str, float]]:
+    ) -> tuple[Int64[Tensor, "n"], dict[str, float]] | None:
         """What the user's object gives, if it can be used; on the CPU."""
         name = type(self.wrapped).__name__
         given = features if isinstance(self.wrapped, Clusterer) else features.cpu().numpy()
@@ -84,6 +94,8 @@ class CustomClusterer(Clusterer):
             raise
         except Exception as error:
             raise UserError(f"{name}.{method} failed: {error}") from error
+        if result is None:
+            return None
         diagnostics: dict[str, float] = {}
         if isinstance(result, Assignment):
             labels, diagnostics = result.labels, result.diagnostics

@@ -64,7 +64,7 @@ def seed_indices(
     """
     draws = torch.from_numpy(generator.random((n_clusters, n_candidates)))
     draws = draws.to(x.device, torch.float32 if x.device.type == "mps" else torch.float64)
-    norms = x.square().sum(dim=1)
+    norms = torch.cat([part.square().sum(dim=1) for part in x.split(_CHUNK)])
     start, n = group.rows(len(x))
     chosen = (draws[:, 0] * n).long()
     nearest = squared_distances(x, take(x, chosen[:1], start, group), norms)[:, 0]
@@ -143,8 +143,8 @@ def update(
         points, taken, reach = (group.gather(y[far]) for y in (x, labels, distances))
         farthest = reach.topk(min(len(empty), len(reach))).indices
         points, taken, empty = points[farthest], taken[farthest], empty[: len(farthest)]
-        sums = sums.index_add(0, taken, -points)
-        counts = counts.index_add(0, taken, -torch.ones_like(counts[taken]))
+        leaving = torch.nn.functional.one_hot(taken, n_clusters).to(x.dtype)
+        sums, counts = sums - leaving.T @ points, counts - leaving.sum(dim=0)
         sums[empty], counts[empty] = points, 1.0
     return sums / counts.clamp(min=1)[:, None], len(empty)
 

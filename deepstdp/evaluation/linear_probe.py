@@ -59,4 +59,4 @@ def linear_probe_accuracy(
         config.probe_iterations,
     )
     predicted = functional.linear((val - mean) / std, weight, bias).argmax(dim=1)
-    return (predicted == val_labels).double().mean().item()
+    return (predicted == val_labels).sum().item() / len(val_labels)

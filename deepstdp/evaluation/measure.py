@@ -88,5 +88,5 @@ def measure_assignment(
         metrics |= agreement_with_previous(clusters, previous.labels.cpu().numpy())
     if retest is not None:
         same = retest.labels == assignment.labels
-        metrics["retest_agreement"] = same.double().mean().item()
+        metrics["retest_agreement"] = same.sum().item() / len(same)
     return metrics

@@ -144,7 +144,7 @@ def _principal_axes(
         eigenvalues, vectors = torch.linalg.eigh(_double(every @ every.T))
         vectors = functional.normalize(_double(every).T @ vectors, dim=0)
     variances = eigenvalues.flip(0).clamp(min=0) / max(n - 1, 1)
-    return variances.to(centred.device), vectors.flip(1).to(centred.device)
+    return _back(variances, centred), _back(vectors.flip(1), centred)
 
 
 def _orthonormal(columns: Float[Tensor, "d p"]) -> Float[Tensor, "d p"]:
@@ -161,6 +161,11 @@ def _orthonormal(columns: Float[Tensor, "d p"]) -> Float[Tensor, "d p"]:
 def _inverse(lower: Float[Tensor, "p p"]) -> Float[Tensor, "p p"]:
     """Of a triangular matrix."""
     return torch.linalg.solve_triangular(lower, torch.eye(len(lower)).to(lower), upper=False)
+
+
+def _back(x: Float[Tensor, "..."], like: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """On the device of another, in double precision where it has any."""
+    return x.to(like) if like.device.type == "mps" else x.to(like.device)
 
 
 def _double(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._dynamo.exc import TorchDynamoException
+from torch._functorch import config as functorch
 
 from deepstdp.progress import Progress
 
@@ -28,8 +30,10 @@ def compiled(
         nonlocal fast
         if fast is not None:
             try:
-                return fast(*args)
-            except Exception as error:  # compilers raise all kinds
+                # Else backward passes are compiled when they are first needed, out of our reach.
+                with functorch.patch(force_non_lazy_backward_lowering=True):
+                    return fast(*args)
+            except TorchDynamoException as error:
                 fast = None
                 reason = str(error).strip().split("\n")[0]
                 progress.line(f"{what} could not be compiled ({reason}): running it uncompiled")

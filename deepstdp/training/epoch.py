@@ -60,6 +60,14 @@ class Trainer:
         for parameter in self._network.head.parameters():
             self.optimizer.state.pop(parameter, None)
 
+    def loss_scale(self) -> dict[str, float]:
+        """State of the scaling of ``16-mixed``, to be saved."""
+        return self._runtime.fabric.strategy.precision.state_dict()
+
+    def restore_loss_scale(self, state: dict[str, float]) -> None:
+        """Continue from ``loss_scale()``."""
+        self._runtime.fabric.strategy.precision.load_state_dict(state)
+
     def epoch(self, images: Images, pseudo_labels: Int64[Tensor, "n"], epoch: int) -> float:
         """Show as many images as there are, once augmented.
 
@@ -87,11 +95,7 @@ class Trainer:
             labels = pseudo_labels[order[mine]]
             total += self._step(batch, keys[mine], labels, rows.stop - rows.start, now)
         mean = group.sum(total).item() / len(order)
-        if not math.isfinite(mean):
-            raise UserError(
-                f"training diverged: the loss is {mean} in epoch {epoch}; "
-                "lower --training.learning_rate"
-            )
+        group.each(lambda: _check_finite(mean, epoch))
         return mean
 
     def _step(
@@ -121,6 +125,14 @@ class Trainer:
         if rate == 0:
             return augmented, None
         return augmented, dropout_mask(keys, self._network.n_features, rate, config.seed, epoch)
+
+
+def _check_finite(loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"training diverged: the loss is {loss} in epoch {epoch}; "
+            "lower --training.learning_rate"
+        )
 
 
 def _share(rows: slice, rank: int, size: int) -> slice:

@@ -61,7 +61,7 @@ def _uniform_over_clusters(
 
 def _shuffled(draws: Float[Tensor, "n 2"]) -> Indices:
     """A random order from two draws of 24 bits each, one alone would repeat too often."""
-    key = (draws.double() * 2**24).long()
+    key = (draws * 2**24).long()  # exact
     return (key[:, 0] << 24 | key[:, 1]).argsort()
 
 

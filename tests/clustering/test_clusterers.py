@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import normalized_mutual_info_score
 
-from deepstdp.clustering import Assignment, Clusterer, build_clusterer
+from deepstdp.clustering import Assignment, Clusterer, OnCPU, build_clusterer
 from deepstdp.clustering.sinkhorn import transport_plan
 from deepstdp.config import ClusteringConfig, ReductionConfig, STDPConfig
 from deepstdp.errors import UserError
@@ -310,3 +310,16 @@ def test_failures_of_an_own_clusterer_are_named():
     for own, message in [(Fails(), r"Fails.fit_predict failed: by zero"), (Fractions(), "whole")]:
         with pytest.raises(UserError, match=message):
             build_clusterer(ClusteringConfig(n_clusters=2), 0, custom=own).fit_predict(x)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_on_the_cpu_it_is_the_same_clusterer(method):
+    x, _ = blobs()
+    plain, wrapped, restored = make(method), OnCPU(make(method)), OnCPU(make(method))
+    assert torch.equal(plain.fit_predict(x).labels, wrapped.fit_predict(x).labels)
+    assert wrapped.persistent == plain.persistent
+    assert wrapped.can_predict == plain.can_predict
+    assert (wrapped.retest(x) is None) == (plain.retest(x) is None)
+    if plain.can_predict:
+        restored.load_state(wrapped.state())
+        assert torch.equal(plain.predict(x).labels, restored.predict(x).labels)

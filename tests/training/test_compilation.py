@@ -37,10 +37,24 @@ def test_what_cannot_be_compiled_runs_and_says_so_once():
 
 
 def test_what_can_be_compiled_says_nothing():
-    progress = Lines()
-    function = compiled(double, "the network", progress, backend="eager")
-    assert function(torch.ones(2)).tolist() == [2, 2]
+    progress, graphs = Lines(), []
+
+    def counting_backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    function = compiled(double, "the network", progress, backend=counting_backend)
+    for _ in range(2):
+        assert function(torch.ones(2)).tolist() == [2, 2]
     assert progress.lines == []
+    assert len(graphs) == 1
+
+
+def test_an_error_of_the_work_itself_is_no_failed_compilation():
+    progress = Lines()
+    function = compiled(lambda x, y: x @ y, "the network", progress, backend="eager")
+    with pytest.raises(RuntimeError):
+        function(torch.ones(2, 3), torch.ones(2, 3))
 
 
 @pytest.mark.slow
