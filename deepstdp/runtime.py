@@ -5,8 +5,9 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -63,8 +64,12 @@ def launch(config: Config) -> Runtime:
 
 def _leave() -> None:
     """Close the connections in order: a process that just ends can break those still at work."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    if not dist.is_initialized():
+        return
+    if dist.get_backend() == "gloo":
+        with suppress(RuntimeError):  # one that has failed does not come
+            dist.monitored_barrier(timeout=timedelta(seconds=5))
+    dist.destroy_process_group()
 
 
 def one_process(accelerator: str = "auto") -> Runtime:
