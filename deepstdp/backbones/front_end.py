@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class Normalise(nn.Module):
-    """Subtract the mean and divide by the standard deviation of the training images, by channel."""
+    """Subtract mean and divide by standard deviation of (some) training images, by channel."""
 
     mean: Tensor
     std: Tensor

@@ -53,8 +53,8 @@ class Config:
         accelerator: kind of device to run on; ``auto`` takes a GPU where there is one.
         devices: how many of them on each machine, one process each; ``auto`` takes all GPUs.
         num_nodes: machines that share the run (started by ``torchrun`` or SLURM).
-        precision: of the network's arithmetic, in Fabric's words. Clustering keeps single
-            precision, or double with ``64-true``.
+        precision: of the network's arithmetic, in Fabric's words. Features are kept in single
+            precision, or in double with ``64-true`` (the loss stays single).
         compile: compile network and augmentation with ``torch.compile``; where that fails the run
             says so and goes on without.
     """

@@ -20,7 +20,7 @@ class DataConfig:
         on_error: what to do about a file that cannot be decoded.
         loading: ``memory`` decodes all images once; ``stream`` decodes them each time they are
             needed; ``auto`` streams what would take more than ``memory_gb``, if it can be.
-        memory_gb: decoded images that memory is for, in gigabytes.
+        memory_gb: decoded images that the memory of each process is for, in gigabytes.
         workers: processes that decode streamed images; 0 decodes in the process itself, ``auto``
             is one a usable CPU, at most 8.
     """
