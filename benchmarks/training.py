@@ -3,7 +3,8 @@
     python -m benchmarks.training --config configs/tiny-imagenet-10-cpu.yaml \
         --data.source tiny-imagenet-200.zip
     python -m benchmarks.training --config configs/tiny-imagenet-10.yaml \
-        --data.source tiny-imagenet-200.zip --measured_epochs 200
+        --data.source tiny-imagenet-200.zip --measured_epochs 200 \
+        --precision bf16-mixed --compile true
 
 Any setting of ``deepstdp train`` can be given. Compilation and the first epoch, which warm
 everything up, are timed apart; evaluation is left to the end of the run.
