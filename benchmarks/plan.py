@@ -29,6 +29,8 @@ DECODED_PER_CORE = 500.0
 """JPEGs of 256x256, read, decoded and brought to size, a second."""
 STDP_SAMPLES_PER_CORE = 2_500.0
 """Learnt a second at P = 256, K = 10,000, T = 25 by the cpu engine."""
+ORDER_WORDS = 34
+"""Memory of ``epoch_order`` and ``occurrence_keys``, in 8 bytes an image (N = 3 M, K = 10,000)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Plan:
             "reduced features, own rows": own * P * 4 / 1e9,
             "full features of the held images": HELD / self.gpus * D * 4 / 1e9,
             "labels of all images": self.n * 8 / 1e9,
-            "order of an epoch, at its peak": self.n * 8 * 16 / 1e9,
+            "order of an epoch, at its peak": self.n * 8 * ORDER_WORDS / 1e9,
             "synapses, double and int8": self.k * CHANNELS * 9 / 1e9,
             "names of all images (host)": self.n * 90 / 1e9,
         }
