@@ -37,7 +37,6 @@ class Files(Dataset):
     def __init__(self, config: Config, names: list[str]) -> None:
         self.path, self.names = Path(config.data.source), names
         self.size, self.augmentation = config.data.image_size, config.augmentation
-        self.augmented = False
         self._archive: zipfile.ZipFile | None = None
 
     def __len__(self) -> int:

@@ -25,7 +25,6 @@ from deepstdp.features.whitening import Whitening, exact_whitening, subspace_whi
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
 from deepstdp.progress import SILENT
-from deepstdp.runtime import launch
 
 SAMPLES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 FOLLOWED_EPOCHS = 10
@@ -112,7 +111,6 @@ def main() -> None:
     """Measure, print and save."""
     parser = config_parser(prog="python -m benchmarks.reduction")
     config = to_config(parser, parse(parser, sys.argv[1:]))
-    launch(config)
     sample = by_sample(config)
     for name, row in sample.items():
         print(f"{name:<20}" + "  ".join(f"{key} {value:.5f}" for key, value in row.items()))

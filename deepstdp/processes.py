@@ -4,6 +4,7 @@ Each holds a range of the rows of whatever there is one of an image: features, l
 learnt (synapses, centroids, components, weights) all of them hold whole and alike.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -121,7 +122,7 @@ class DistributedGroup(Group):
         if met is not None and not isinstance(met, UserError):
             raise met
         if box[1] is not None:
-            raise _shared(box[1])
+            raise shared_error(box[1])
         return box[0]
 
     def each(self, action: Callable[[], T]) -> T:
@@ -135,11 +136,19 @@ class DistributedGroup(Group):
         dist.all_gather_object(messages, met)
         for message in messages:
             if message is not None:
-                raise _shared(message)
+                raise shared_error(message)
         return cast(T, result)
 
 
-def _shared(message: str) -> UserError:
+def shared_error(message: str) -> UserError:
+    """An error that every process of a run raises."""
     error = UserError(message)
     error.is_shared = True
     return error
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use, where the system says; else those there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

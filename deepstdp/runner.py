@@ -133,6 +133,8 @@ def _check_alike(dataset: Dataset, group: Group) -> None:
     Raises:
         UserError: they did not.
     """
+    if group.size == 1:
+        return
     names = "\n".join([*dataset.train.names, "", *dataset.val.names])
     own = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
     first = group.first(lambda: own)

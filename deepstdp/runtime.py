@@ -15,8 +15,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 
 from deepstdp.config import Config
-from deepstdp.errors import UserError
-from deepstdp.processes import ALONE, DistributedGroup, Group
+from deepstdp.processes import ALONE, DistributedGroup, Group, shared_error
 
 _RANK_VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
@@ -52,7 +51,7 @@ def launch(config: Config) -> Runtime:
         fabric.launch()
     started = int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
     if started > 1 and fabric.world_size == 1:
-        raise UserError(
+        raise shared_error(
             f"torchrun started {started} processes for a run on one device: say --devices too "
             "(processes on each machine), and --num_nodes"
         )
@@ -101,7 +100,7 @@ def _fabric(accelerator: str, devices: int | str, num_nodes: int, precision: Any
         return fabric
     except Exception as error:  # Fabric raises all kinds
         reason = str(error).split("\n")[0]
-        raise UserError(
+        raise shared_error(
             f"accelerator {accelerator}, devices {devices}, precision {precision} cannot be had "
             f"here ({reason}): try --accelerator auto --devices 1 --precision 32-true"
         ) from None

@@ -21,6 +21,7 @@ def test_a_device_that_is_not_there_is_one_line():
     with pytest.raises(UserError, match="accelerator cuda.*try --accelerator auto") as error:
         launch(Config(accelerator="cuda"))
     assert "\n" not in str(error.value)
+    assert error.value.is_shared, "under torchrun one process speaks for all"
 
 
 def test_a_precision_that_the_cpu_does_not_have():

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from deepstdp.comparison.processes import Worker, n_cores, thread_settings
+from deepstdp.comparison.processes import Worker, thread_settings
 from deepstdp.comparison.trials import Trial, TrialDied
 from deepstdp.config import DataConfig
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.errors import UserError
+from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
 from deepstdp.runner import run_experiment
 
@@ -99,7 +100,7 @@ class Processes(Executor):
         gpus = [] if accelerator == "cpu" else visible_gpus()
         self._free: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
         for position in range(n_workers):
-            settings = thread_settings(max(1, n_cores() // n_workers))
+            settings = thread_settings(max(1, usable_cpus() // n_workers))
             if len(gpus) > 1:
                 settings["CUDA_VISIBLE_DEVICES"] = gpus[position % len(gpus)]
             self._free.put(settings)

@@ -24,11 +24,6 @@ _THREAD_SETTINGS = (
 )
 
 
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def thread_settings(n_threads: int) -> dict[str, str]:
     """Environment of a worker that computes on so many threads."""
     return dict.fromkeys(_THREAD_SETTINGS, str(n_threads))

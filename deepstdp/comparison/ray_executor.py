@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from deepstdp.comparison.executors import Executor
-from deepstdp.comparison.processes import Worker, n_cores, thread_settings
+from deepstdp.comparison.processes import Worker, thread_settings
 from deepstdp.comparison.trials import Trial, TrialDied
 from deepstdp.errors import UserError
+from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
 
 _SEEN_WITHIN = 60.0
@@ -95,7 +96,7 @@ def _connect(ray: Any, progress: Progress) -> None:
     quiet = {"logging_level": "error", "log_to_driver": False}
     try:
         # Only a cluster that is started here takes a number of CPUs.
-        ray.init(num_cpus=n_cores(), include_dashboard=False, **quiet)
+        ray.init(num_cpus=usable_cpus(), include_dashboard=False, **quiet)
         progress.line("no Ray cluster found (RAY_ADDRESS names none): started one on this machine")
     except ValueError:
         ray.init(**quiet)

@@ -1,7 +1,6 @@
 """From image files to uint8 pixels: one by one, or all into memory."""
 
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from deepstdp.data.images import InMemory, Shape
 from deepstdp.data.readers import Reader
 from deepstdp.errors import UserError
+from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
 
 Pixels = UInt8[np.ndarray, "c h w"]
@@ -155,10 +155,3 @@ def decode_all(
     if pixels is None:
         raise files.none_decodable(len(part))
     return InMemory(torch.from_numpy(pixels[: len(kept)])), np.array(kept)
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use, where the system says; else those there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,12 +7,13 @@ import numpy as np
 
 from deepstdp.config import DataConfig
 from deepstdp.data.classes import select_classes
-from deepstdp.data.decode import Decoder, ImageFiles, decode_all, usable_cpus
+from deepstdp.data.decode import Decoder, ImageFiles, decode_all
 from deepstdp.data.file_tree import FileTree
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out
 from deepstdp.data.images import Images
 from deepstdp.data.streamed import DecodingPool, Streamed
 from deepstdp.errors import UserError
+from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
 
 _MOST_WORKERS = 8

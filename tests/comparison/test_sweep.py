@@ -14,8 +14,8 @@ import torch
 from deepstdp.cli import main
 from deepstdp.comparison import executors
 from deepstdp.comparison.executors import Processes
-from deepstdp.comparison.processes import n_cores
 from deepstdp.comparison.ray_executor import cores_for_each
+from deepstdp.processes import usable_cpus
 
 TIMES = ("seconds", "wall_seconds", "hardware")
 
@@ -80,7 +80,7 @@ def test_workers_give_the_results_of_one_process_and_one_that_is_killed_goes_on(
     assert "epoch 1/1" in (tmp_path / "two" / "custom" / "seed-0.log").read_text()
     assert not (tmp_path / "two" / "failures.json").exists()
     n_threads = torch.get_num_threads()
-    share = max(1, n_cores() // 2)
+    share = max(1, usable_cpus() // 2)
     try:
         torch.set_num_threads(share)
         assert main(compare(tmp_path / "one")) == 0
@@ -222,7 +222,7 @@ def test_without_ray_the_error_says_what_to_install(compare, tmp_path, capsys, m
 
 
 def test_cores_are_divided_and_gpus_go_round(monkeypatch):
-    monkeypatch.setattr(executors, "n_cores", lambda: 8)
+    monkeypatch.setattr(executors, "usable_cpus", lambda: 8)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
     given = settings_of(Processes(3, "auto"))
     assert [s["CUDA_VISIBLE_DEVICES"] for s in given] == ["3", "5", "3"]

@@ -10,11 +10,14 @@ from deepstdp.features.whitening import exact_whitening, polar_factor, subspace_
 from tests.helpers import correlated
 
 
-def test_whitening_is_scikit_learns():
-    x = correlated()
-    fitted = exact_whitening(x, 6)
+@pytest.mark.parametrize(
+    ("n", "d", "p"), [(300, 20, 6), (12, 30, 5)], ids=["many", "fewer samples than features"]
+)
+def test_whitening_is_scikit_learns(n, d, p):
+    x = correlated(n, d)
+    fitted = exact_whitening(x, p)
     ours = ((x - fitted.mean) @ fitted.projection).numpy()
-    theirs = PCA(6, whiten=True).fit_transform(x.numpy())
+    theirs = PCA(p, whiten=True).fit_transform(x.numpy())
     signs = np.sign((ours * theirs).sum(axis=0))
     assert np.allclose(ours * signs, theirs, atol=1e-3)
 
@@ -26,15 +29,6 @@ def test_dead_features_are_not_blown_up():
     variances = ((x - fitted.mean) @ fitted.projection).var(dim=0)
     assert torch.allclose(variances[:3], torch.ones(3), atol=1e-2)
     assert (variances[3:] == 0).all()
-
-
-def test_fewer_samples_than_features_is_scikit_learns_too():
-    x = correlated(n=12, d=30)
-    fitted = exact_whitening(x, 5)
-    ours = ((x - fitted.mean) @ fitted.projection).numpy()
-    theirs = PCA(5, whiten=True).fit_transform(x.numpy())
-    signs = np.sign((ours * theirs).sum(axis=0))
-    assert np.allclose(ours * signs, theirs, atol=1e-3)
 
 
 def test_directions_that_do_not_vary_are_left_out():
