@@ -13,10 +13,11 @@ from jsonargparse import ArgumentParser, Namespace
 from deepstdp.cluster_features import cluster_with_kmeans, cluster_with_stdp, quality_table
 from deepstdp.clustering import STDPClustering
 from deepstdp.clustering.stdp.estimator import SETTINGS
+from deepstdp.comparison.pool import Execution
 from deepstdp.comparison.summary import summarise
-from deepstdp.comparison.sweep import Execution, Sweep, run_trials
+from deepstdp.comparison.sweep import Sweep, run_trials
 from deepstdp.comparison.table import markdown, method_time_shares, time_shares
-from deepstdp.comparison.trials import UNTRAINED, parse_methods
+from deepstdp.comparison.trials import UNTRAINED, method_variants, parse_methods
 from deepstdp.config import Config, STDPConfig
 from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.data.feature_file import read_features
@@ -130,7 +131,7 @@ def _compare(parser: ArgumentParser, args: Namespace) -> int:
     execution = Execution(args.workers, args.executor, args.retries)
     seeds = range(config.seed, config.seed + args.seeds)
     with ConsoleProgress() as progress:
-        sweep = run_trials(config, methods, seeds, out, execution, progress)
+        sweep = run_trials(method_variants(config, methods), seeds, out, execution, progress)
     for failure in sweep.failures:
         print(f"failed: {failure}", file=sys.stderr)
     if sweep.seeds:

@@ -6,7 +6,12 @@ from typing import Any
 
 from deepstdp.data import load_dataset
 from deepstdp.errors import UserError
-from deepstdp.evaluation.measure import Metrics, measure_assignment, measure_features
+from deepstdp.evaluation.measure import (
+    Metrics,
+    measure_assignment,
+    measure_features,
+    predict_classes,
+)
 from deepstdp.model import load_model
 from deepstdp.pipeline import truth_of
 from deepstdp.progress import SILENT, Progress
@@ -44,7 +49,7 @@ def evaluate(
     truth = truth_of(dataset)
     train = model.features(dataset.train.images, progress)
     val = model.features(dataset.val.images, progress)
-    metrics = measure_features(train, val, truth, config.evaluation)
+    metrics = measure_features(predict_classes(train, val, truth, config.evaluation), truth)
     if model.clusterer is not None and model.clusterer.can_predict:
         reduced, val_reduced = model.reducer.transform(train), model.reducer.transform(val)
         metrics |= measure_assignment(

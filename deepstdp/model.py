@@ -106,7 +106,7 @@ class Model:
             UserError: the untrained network has no clusters.
         """
         if self.clusterer is None:
-            raise UserError("this run trained nothing (clustering.method none): it has no clusters")
+            raise UserError("this run clustered nothing (clustering.method none or supervised)")
         return self.clusterer.predict(self.reducer.transform(self.features(images, progress)))
 
     def clustering_tensors(self) -> Tensors:

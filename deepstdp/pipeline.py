@@ -21,7 +21,15 @@ from deepstdp.clustering import Assignment
 from deepstdp.config import Config
 from deepstdp.data import Dataset, ImageSet, InMemory
 from deepstdp.errors import UserError
-from deepstdp.evaluation.measure import Metrics, Truth, measure_assignment, measure_features
+from deepstdp.evaluation.measure import (
+    Metrics,
+    Predictions,
+    Truth,
+    correct_images,
+    measure_assignment,
+    measure_features,
+    predict_classes,
+)
 from deepstdp.features import held_rows, mapped
 from deepstdp.model import Model
 from deepstdp.progress import Progress
@@ -91,6 +99,7 @@ class Loop:
         self.clock = Stopwatch(model.device)
         self._features: dict[Split, Tensor] = {}
         self.assignment_metrics: Metrics = {}
+        self._predictions: Predictions | None = None
 
     def learn(self, epoch: int) -> Metrics:
         """One epoch: cluster the features, then train the network on the clusters."""
@@ -162,7 +171,14 @@ class Loop:
             if truth is not None:
                 truth = Truth(truth.train[self._held["train"]], truth.val)
             evaluation = self.config.evaluation
-            return self._group.first(lambda: measure_features(train, val, truth, evaluation))
+            self._predictions = self._group.first(
+                lambda: predict_classes(train, val, truth, evaluation)
+            )
+            return measure_features(self._predictions, truth)
+
+    def correct_images(self) -> dict[str, str]:
+        """Which of the validation images the last measurement got right."""
+        return correct_images(self._predictions, self._truth)
 
     def features(self, split: Split) -> Float[Tensor, "n d"]:
         """Own rows of the held images' features, once for each state of the network.

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from deepstdp.checkpoint import Position, restore_checkpoint, save_checkpoint
+from deepstdp.clustering import GivenLabels
 from deepstdp.config import Config
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.environment import hardware, versions
@@ -72,6 +74,8 @@ def run_experiment(
     _check_alike(dataset, group)
     group.each(lambda: check_sizes(config, dataset, group.size))
     images = dataset.train.images
+    if config.clustering.method == "supervised":
+        clusterer = group.each(lambda: _given_labels(config, dataset))
     model = build_model(config, images, progress, backbone, clusterer, runtime)
     run = group.first(lambda: resumed or RunDir.create(path, config, overwrite))
     try:
@@ -82,6 +86,12 @@ def run_experiment(
             run.discard()
         raise
     return run
+
+
+def _given_labels(config: Config, dataset: Dataset) -> GivenLabels:
+    if dataset.train.labels is None:
+        raise UserError("clustering.method supervised needs labelled images")
+    return GivenLabels(dataset.train.labels, config.clustering.n_clusters)
 
 
 def _earlier(path: Path, config: Config, resume: bool, overwrite: bool) -> RunDir | None:
@@ -135,12 +145,15 @@ def _check_alike(dataset: Dataset, group: Group) -> None:
     """
     if group.size == 1:
         return
-    names = "\n".join([*dataset.train.names, "", *dataset.val.names])
-    own = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+    own = _digest([*dataset.train.names, "", *dataset.val.names])
     first = group.first(lambda: own)
     differs = torch.tensor(int(own != first))
     if int(group.sum(differs)) > 0:
         raise UserError("the processes of the run do not see the same images: check data.source")
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
@@ -239,6 +252,8 @@ def _write_results(
         "epochs": loop.n_epochs,
         "final": metrics,
         "untrained": position.untrained,
+        "correct": loop.correct_images(),
+        "val_images": _digest(dataset.val.names),
         "n_train": len(dataset.train),
         "n_val": len(dataset.val),
         "class_names": dataset.class_names,

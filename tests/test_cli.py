@@ -195,7 +195,7 @@ def test_compare(class_folder, tmp_path, capsys):
         assert all((out / run).exists() for run in method["runs"])
         assert set(method["linear_probe_accuracy"]) == {"mean", "ci95"}
         assert f"| {name} " in printed
-    versus = comparison["versus_kmeans"]["stdp"]
+    versus = comparison["versus_baseline"]["stdp"]
     assert set(versus["linear_probe_accuracy"]) == {"ratio", "percent", "points"}
     assert "epochs_speedup" in versus
     assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")

@@ -4,6 +4,7 @@ from typing import Any
 
 from deepstdp.clustering.base import Assignment, Clusterer
 from deepstdp.clustering.custom import CustomClusterer
+from deepstdp.clustering.given_labels import GivenLabels
 from deepstdp.clustering.kmeans import KMeans
 from deepstdp.clustering.on_cpu import OnCPU
 from deepstdp.clustering.random_labels import RandomLabels
@@ -14,7 +15,7 @@ from deepstdp.imports import build
 from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 
-__all__ = ["Assignment", "Clusterer", "OnCPU", "STDPClustering", "build_clusterer"]
+__all__ = ["Assignment", "Clusterer", "GivenLabels", "OnCPU", "STDPClustering", "build_clusterer"]
 
 
 def build_clusterer(
@@ -24,7 +25,7 @@ def build_clusterer(
     custom: Any = None,
     group: Group = ALONE,
 ) -> Clusterer | None:
-    """The clusterer that the config names; None for ``none``, which trains nothing.
+    """The clusterer that the config names; None where there is nothing to cluster.
 
     Args:
         config: which one.

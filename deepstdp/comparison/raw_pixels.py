@@ -8,7 +8,7 @@ import torch
 
 from deepstdp.config import Config
 from deepstdp.data import Dataset
-from deepstdp.evaluation.measure import measure_features
+from deepstdp.evaluation.measure import correct_images, measure_features, predict_classes
 from deepstdp.features import held_rows
 from deepstdp.features.whitening import exact_whitening
 from deepstdp.pipeline import truth_of
@@ -37,5 +37,10 @@ def measure_raw_pixels(config: Config, dataset: Dataset) -> dict[str, Any]:
     n_components = min(_RAW_COMPONENTS, pixels[0].shape[1])
     fitted = exact_whitening(pixels[0], n_components)
     train, val = ((part - fitted.mean) @ fitted.projection for part in pixels)
-    measured = measure_features(train, val, truth_of(some), config.evaluation)
-    return {"final": measured, "n_components": fitted.projection.shape[1]}
+    truth = truth_of(some)
+    predictions = predict_classes(train, val, truth, config.evaluation)
+    return {
+        "final": measure_features(predictions, truth),
+        "correct": correct_images(predictions, truth),
+        "n_components": fitted.projection.shape[1],
+    }

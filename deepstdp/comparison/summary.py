@@ -5,8 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deepstdp.comparison.raw_pixels import RAW_PIXELS, raw_pixels_path
-from deepstdp.comparison.statistics import Curve, estimate, iso_accuracy, versus
+from deepstdp.comparison.statistics import (
+    Correct,
+    Curve,
+    bootstrap_ratio,
+    estimate,
+    iso_accuracy,
+    versus,
+)
 from deepstdp.evaluation.convergence import best, first_reaching
 from deepstdp.files import Record, write_json
 from deepstdp.pipeline import STAGES
@@ -22,34 +31,37 @@ def summarise(
     seeds: Sequence[int],
     out: Path,
     missing: Sequence[str] = (),
+    baseline: str = BASELINE,
 ) -> Record:
     """Write ``comparison.json`` and return what it holds.
 
-    ``methods``: for each, the paths of its runs and the mean and 95 % interval over seeds of
-    every final metric. ``versus_kmeans``: accuracies relative to k-means and convergence at
-    iso-accuracy, paired by seed; empty if k-means was not run. ``missing``: the trials that
-    failed, whose seeds are left out for every method.
+    ``methods``: for each variant, the paths of its runs and the mean and 95 % interval over seeds
+    of every final metric. ``versus_baseline``: accuracies relative to the baseline and convergence
+    at iso-accuracy, paired by seed; empty if the baseline was not run. ``missing``: the trials
+    that failed, whose seeds are left out for every variant.
     """
-    summaries = {name: [_summary(run) for run in of_name] for name, of_name in runs.items()}
+    records = {name: [_summary(run) for run in of_name] for name, of_name in runs.items()}
     methods: Record = {}
-    for name, records in summaries.items():
-        finals = [record["final"] for record in records]
+    for name, of_name in records.items():
         methods[name] = {"runs": [run.path.relative_to(out).as_posix() for run in runs[name]]}
-        methods[name] |= _estimates(finals)
+        methods[name] |= _estimates([record["final"] for record in of_name])
         methods[name]["epochs_to_own_best"] = estimate([_epoch_of_best(r) for r in runs[name]])
-        methods[name]["wall_seconds"] = estimate([r["wall_seconds"] for r in records])
-        methods[name] |= _estimates([record["seconds"] for record in records])
+        methods[name]["wall_seconds"] = estimate([r["wall_seconds"] for r in of_name])
+        methods[name] |= _estimates([record["seconds"] for record in of_name])
     paths = [raw_pixels_path(out, seed) for seed in seeds]
-    raw = [json.loads(path.read_text(encoding="utf-8"))["final"] for path in paths]
-    methods[RAW_PIXELS] = {"runs": [p.relative_to(out).as_posix() for p in paths]} | _estimates(raw)
+    records[RAW_PIXELS] = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    methods[RAW_PIXELS] = {"runs": [p.relative_to(out).as_posix() for p in paths]}
+    methods[RAW_PIXELS] |= _estimates([record["final"] for record in records[RAW_PIXELS]])
+    first = next(iter(records.values()))[0]
     comparison = {
         "methods": methods,
-        "versus_kmeans": _versus_baseline(runs, summaries, raw),
+        "baseline": baseline,
+        "versus_baseline": _versus_baseline(runs, records, baseline),
         "seeds": list(seeds),
         "missing": list(missing),
         "smoothing": SMOOTHING,
-        "versions": next(iter(summaries.values()))[0]["versions"],
-        "hardware": next(iter(summaries.values()))[0]["hardware"],
+        "versions": first["versions"],
+        "hardware": first["hardware"],
     }
     write_json(out / "comparison.json", comparison)
     return comparison
@@ -64,7 +76,9 @@ def accuracy_curve(run: RunDir) -> Curve | None:
             epochs.append(record["epoch"])
             accuracy.append(record["linear_probe_accuracy"])
             seconds.append(total)
-    return Curve(epochs, accuracy, seconds) if len(epochs) > 1 else None
+    if len(epochs) < 2:
+        return None
+    return Curve(epochs, accuracy, seconds, _summary(run)["untrained"]["linear_probe_accuracy"])
 
 
 def _epoch_of_best(run: RunDir) -> int | None:
@@ -77,20 +91,18 @@ def _epoch_of_best(run: RunDir) -> int | None:
 
 
 def _versus_baseline(
-    runs: Mapping[str, Sequence[RunDir]],
-    summaries: Mapping[str, Sequence[Record]],
-    raw: Sequence[Record],
+    runs: Mapping[str, Sequence[RunDir]], records: Mapping[str, Sequence[Record]], baseline: str
 ) -> Record:
-    if BASELINE not in runs:
+    if baseline not in runs:
         return {}
-    finals = {name: [r["final"] for r in records] for name, records in summaries.items()}
-    finals[RAW_PIXELS] = list(raw)
-    base_curves = [accuracy_curve(run) for run in runs[BASELINE]]
+    base = records[baseline]
+    base_curves = [accuracy_curve(run) for run in runs[baseline]]
     result: Record = {}
-    for name in finals:
-        if name == BASELINE:
+    for name in records:
+        if name == baseline:
             continue
-        result[name] = versus(_columns(finals[name]), _columns(finals[BASELINE]))
+        result[name] = versus(_columns(records[name]), _columns(base))
+        result[name] |= _bootstrap(records[name], base)
         curves = [accuracy_curve(run) for run in runs.get(name, [])]
         known = [c for c in curves if c is not None]
         known_base = [c for c in base_curves if c is not None]
@@ -99,8 +111,25 @@ def _versus_baseline(
     return result
 
 
-def _columns(finals: Sequence[Record]) -> dict[str, list[float]]:
-    """The metrics that every seed has."""
+def _bootstrap(ours: Sequence[Record], theirs: Sequence[Record]) -> Record:
+    """The ratio of linear probes over seeds and images."""
+    correct = [[_correct(record) for record in records] for records in (ours, theirs)]
+    if any(len(images) == 0 for of_one in correct for images in of_one):
+        return {}
+    same_images = len({record["val_images"] for record in theirs}) == 1
+    rng = np.random.default_rng(0)
+    return {"bootstrap_ratio": bootstrap_ratio(correct[0], correct[1], same_images, rng)}
+
+
+def _correct(record: Record) -> Correct:
+    """Which validation images the linear probe got right; none of old runs."""
+    digits = record.get("correct", {}).get("linear_probe", "")
+    return np.array([digit == "1" for digit in digits], dtype=bool)
+
+
+def _columns(records: Sequence[Record]) -> dict[str, list[float]]:
+    """The final metrics that every seed has."""
+    finals = [record["final"] for record in records]
     names = [name for name in finals[0] if all(f.get(name) is not None for f in finals)]
     return {name: [f[name] for f in finals] for name in names}
 

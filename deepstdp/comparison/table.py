@@ -7,40 +7,51 @@ from deepstdp.comparison.statistics import Estimate
 from deepstdp.files import Record
 from deepstdp.pipeline import STAGES
 
-_HEADER = (
-    "method",
-    "linear probe %",
-    "k-NN %",
-    "NMI",
-    "stability",
-    "vs k-means %",
-    "points",
-    "epochs to k-means' best",
-    "speed-up",
-    "s/run",
-)
+
+def _header(baseline: str) -> tuple[str, ...]:
+    return (
+        "method",
+        "linear probe %",
+        "k-NN %",
+        "NMI",
+        "stability",
+        f"vs {baseline} %",
+        "points",
+        f"epochs to {baseline}'s best",
+        "speed-up",
+        "s/run",
+    )
 
 
 def markdown(comparison: Record) -> str:
     """One row a method: mean and 95 % interval (half width) over seeds."""
+    baseline = comparison["baseline"]
+    header = _header(baseline)
     rows = [_row(name, comparison) for name in comparison["methods"]]
-    widths = [max(len(row[i]) for row in [_HEADER, *rows]) for i in range(len(_HEADER))]
-    lines = [_line(_HEADER, widths), _line(["-" * w for w in widths], widths)]
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [_line(header, widths), _line(["-" * w for w in widths], widths)]
     lines += [_line(row, widths) for row in rows]
     n_seeds = len(comparison["seeds"])
     interval = "+- half the 95 % t-interval" if n_seeds > 1 else "no interval: one seed"
     lines += ["", f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, {interval}."]
     if missing := comparison.get("missing"):
         lines.append(f"Left out, for all methods, the seeds of what failed: {', '.join(missing)}.")
+    versus = comparison["versus_baseline"]
     censored = [
         f"{name} {record['n_censored']} of {n_seeds}"
-        for name, record in comparison["versus_kmeans"].items()
+        for name, record in versus.items()
         if record.get("n_censored")
     ]
     if censored:
         lines.append(
-            "Runs that never reached k-means' best count at their last epoch, so that epochs "
-            f"are too few and speed-ups upper bounds: {', '.join(censored)}."
+            f"Runs that never reached {baseline}'s best count at their last epoch, so that "
+            f"epochs are too few and speed-ups upper bounds: {', '.join(censored)}."
+        )
+    below = max((r.get("n_levels_below_untrained", 0) for r in versus.values()), default=0)
+    if below:
+        lines.append(
+            f"In {below} of {n_seeds} seeds {baseline}'s best is no better than the untrained "
+            "network: reaching it is no convergence."
         )
     return "\n".join(lines)
 
@@ -64,11 +75,11 @@ def method_time_shares(comparison: Record) -> str:
 
 def _row(name: str, comparison: Record) -> list[str]:
     method = comparison["methods"][name]
-    versus = comparison["versus_kmeans"].get(name, {})
+    versus = comparison["versus_baseline"].get(name, {})
     accuracy = versus.get("linear_probe_accuracy", {})
     censored = bool(versus.get("n_censored"))
-    epochs = versus.get("epochs_to_kmeans_best")
-    if name == "kmeans":
+    epochs = versus.get("epochs_to_baseline_best")
+    if name == comparison["baseline"]:
         epochs = method.get("epochs_to_own_best")
     return [
         name,

@@ -1,6 +1,6 @@
-"""Which trials a comparison has: every method with every seed, each in its own run directory."""
+"""Which trials a comparison has: every variant with every seed, each in its own run directory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,22 +20,22 @@ UNTRAINED = "untrained"
 
 @dataclass(frozen=True)
 class Trial:
-    """One method with one seed.
+    """One variant of the recipe with one seed.
 
     Attributes:
-        method: as ``--methods`` names it.
+        variant: its name; of ``compare``, the method.
         config: of this trial alone.
-        path: its run directory, ``OUT/<method>/seed-<seed>``.
+        path: its run directory, ``OUT/<variant>/seed-<seed>``.
     """
 
-    method: str
+    variant: str
     config: Config
     path: Path
 
     @property
     def name(self) -> str:
         """For a person."""
-        return f"{self.method}, seed {self.config.seed}"
+        return f"{self.variant}, seed {self.config.seed}"
 
     @property
     def key(self) -> str:
@@ -72,41 +72,51 @@ def parse_methods(text: str) -> list[str]:
     return names
 
 
-def plan_trials(
-    config: Config, methods: Sequence[str], seeds: Sequence[int], out: Path
-) -> list[Trial]:
-    """Every trial, seed by seed; the untrained network is always among the methods.
+def method_variants(config: Config, methods: Sequence[str]) -> dict[str, Config]:
+    """The recipe with each of the clusterers, and nothing else changed."""
+    variants = {}
+    for method in methods:
+        clustering = config.clustering
+        if method != "custom":
+            name: Any = "none" if method == UNTRAINED else method
+            clustering = replace(clustering, method=name, class_path=None, init_args={})
+        variants[method] = replace(config, clustering=clustering)
+    return variants
+
+
+def plan_trials(variants: Mapping[str, Config], seeds: Sequence[int], out: Path) -> list[Trial]:
+    """Every trial, seed by seed; the untrained network is always among the variants.
 
     Raises:
         UserError: ``out`` holds trials of another config, or trials are to have many devices.
     """
-    if config.devices != 1 or config.num_nodes != 1:
-        raise UserError("compare gives each trial one device: leave --devices out, give --workers")
-    wanted = list(methods)
-    if not {UNTRAINED, "none"} & set(wanted):
-        wanted.append(UNTRAINED)
+    if any(config.devices != 1 or config.num_nodes != 1 for config in variants.values()):
+        raise UserError("each trial gets one device: leave --devices out, give --workers")
+    wanted = dict(variants)
+    if all(config.clustering.method != "none" for config in wanted.values()):
+        wanted |= method_variants(next(iter(wanted.values())), [UNTRAINED])
     trials = [
-        Trial(name, trial_config(config, name, seed), out / name / f"seed-{seed}")
+        Trial(name, replace(config, seed=seed), out / name / f"seed-{seed}")
         for seed in seeds
-        for name in wanted
+        for name, config in wanted.items()
     ]
-    for trial in trials:  # find a mismatch before hours of work, not after
-        if (trial.path / "config.yaml").exists():
-            RunDir.open(trial.path).check_config(trial.config)
+    check_unchanged(trials)
     return trials
 
 
-def trial_config(config: Config, method: str, seed: int) -> Config:
-    """The recipe with another clusterer and seed, and nothing else changed."""
-    clustering = config.clustering
-    if method != "custom":
-        name: Any = "none" if method == UNTRAINED else method
-        clustering = replace(clustering, method=name, class_path=None, init_args={})
-    return replace(config, seed=seed, clustering=clustering)
+def check_unchanged(trials: Sequence[Trial]) -> None:
+    """Find a mismatch with what is there before hours of work, not after.
+
+    Raises:
+        UserError: a run directory holds a run of another config.
+    """
+    for trial in trials:
+        if (trial.path / "config.yaml").exists():
+            RunDir.open(trial.path).check_config(trial.config)
 
 
 def check_trials(trials: Sequence[Trial], dataset: Dataset, here: bool) -> None:
-    """Find what would stop every trial of a method, without training.
+    """Find what would stop every trial of a variant, without training.
 
     Args:
         trials: those still to run.
@@ -116,7 +126,7 @@ def check_trials(trials: Sequence[Trial], dataset: Dataset, here: bool) -> None:
     Raises:
         UserError: the config, the images and this machine do not go together.
     """
-    for trial in {trial.method: trial for trial in trials}.values():
+    for trial in {trial.variant: trial for trial in trials}.values():
         config = trial.config
         if here:
             one_process(config.accelerator)

@@ -6,7 +6,9 @@ from typing import Any, Literal
 from deepstdp.config.checks import require, require_types, settle_custom
 from deepstdp.config.spiking import STDPConfig
 
-Method = Literal["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random", "none", "custom"]
+Method = Literal[
+    "stdp", "kmeans", "kmeans-warm", "sinkhorn", "random", "supervised", "none", "custom"
+]
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ class ClusteringConfig:
     """Where the pseudo-labels come from.
 
     Args:
-        method: a built-in clusterer; ``none`` leaves the network untrained; ``custom`` follows
-            from ``class_path``.
+        method: a built-in clusterer; ``none`` leaves the network untrained; ``supervised`` takes
+            the labels themselves, to see how high a network can get; ``custom`` follows from
+            ``class_path``.
         n_clusters: number of clusters (K); the paper takes ten times the number of classes.
         class_path: import path of a clusterer of your own (anything with ``fit_predict``, such
             as scikit-learn's), in the place of ``method``.

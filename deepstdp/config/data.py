@@ -16,7 +16,10 @@ class DataConfig:
             ``train-{000..009}.tar``), or an ``.npz`` / ``.npy`` of images.
         classes: ``all``, ``first-N`` in naming order, or a list of class names.
         image_size: side length to which images are resized; null keeps their own size.
-        validation_fraction: share held out where the source has no validation split of its own.
+        validation_fraction: share held out where the source has no validation split of its own,
+            and for ``tuning``.
+        split: ``official`` measures on the validation images; ``tuning`` never looks at them and
+            measures on a share held out of the training images, so that settings can be chosen.
         on_error: what to do about a file that cannot be decoded.
         loading: ``memory`` decodes all images once; ``stream`` decodes them each time they are
             needed; ``auto`` streams what would take more than ``memory_gb``, if it can be.
@@ -29,6 +32,7 @@ class DataConfig:
     classes: list[str | int] | str = "all"
     image_size: int | None = 16
     validation_fraction: float = 0.2
+    split: Literal["official", "tuning"] = "official"
     on_error: Literal["stop", "skip"] = "stop"
     loading: Literal["auto", "memory", "stream"] = "auto"
     memory_gb: float = 4.0

@@ -1,11 +1,12 @@
 """Images from any source, decoded once into memory or streamed from their files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from deepstdp.config import DataConfig
 from deepstdp.data import arrays, digits, image_folder, shards, tiny_imagenet
 from deepstdp.data.file_tree import open_tree
-from deepstdp.data.image_set import Dataset, ImageSet
+from deepstdp.data.image_set import Dataset, ImageSet, hold_out
 from deepstdp.data.images import Images, InMemory
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT, Progress
@@ -18,12 +19,20 @@ def load_dataset(config: DataConfig, seed: int, progress: Progress = SILENT) -> 
 
     Args:
         config: source, classes and sizes.
-        seed: of the random validation split, for sources that have none of their own.
+        seed: of the random validation split, where the source or the config wants one.
         progress: shows the decoding.
 
     Raises:
         UserError: the source is missing, damaged, empty or has one class only.
     """
+    dataset = _load(config, seed, progress)
+    if config.split == "official":
+        return dataset
+    train, held_out = hold_out(dataset.train, config.validation_fraction, seed)
+    return replace(dataset, train=train, val=held_out)
+
+
+def _load(config: DataConfig, seed: int, progress: Progress) -> Dataset:
     if config.source == "digits":
         return digits.load(config, seed)
     if shard_paths := shards.find_shards(config.source):

@@ -1,4 +1,4 @@
-"""Everything that is measured of one state of the network, in two calls."""
+"""Everything that is measured of one state of the network."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ from deepstdp.evaluation.cluster_metrics import (
     cluster_accuracy,
     cluster_sizes,
 )
-from deepstdp.evaluation.knn import knn_accuracy
-from deepstdp.evaluation.linear_probe import linear_probe_accuracy
+from deepstdp.evaluation.knn import knn_classes
+from deepstdp.evaluation.linear_probe import probe_classes
 
 ASSIGNMENT_KEYS = (
     "nmi_labels",
@@ -38,20 +38,47 @@ class Truth:
     val: Int64[ndarray, "m"]
 
 
-def measure_features(
+@dataclass(frozen=True)
+class Predictions:
+    """The classes of the validation images, as read from frozen features."""
+
+    linear_probe: Int64[ndarray, "m"]
+    knn: Int64[ndarray, "m"]
+
+
+def predict_classes(
     train: Float[Tensor, "n d"],
     val: Float[Tensor, "m d"],
     truth: Truth | None,
     config: EvaluationConfig,
-) -> Metrics:
-    """Linear probe and k-NN accuracy of frozen features; None without labels."""
+) -> Predictions | None:
+    """Fit linear probe and k-NN to the training features; None without labels."""
     if truth is None:
-        return {"linear_probe_accuracy": None, "knn_accuracy": None}
-    labels, val_labels = (torch.from_numpy(y).to(train.device) for y in (truth.train, truth.val))
-    probe = linear_probe_accuracy(train, labels, val, val_labels, config)
+        return None
+    labels = torch.from_numpy(truth.train).to(train.device)
+    probe = probe_classes(train, labels, val, config).cpu().numpy()
     x, x_val = train.cpu().numpy(), val.cpu().numpy()
-    knn = knn_accuracy(x, truth.train, x_val, truth.val, config.knn_neighbours)
-    return {"linear_probe_accuracy": probe, "knn_accuracy": knn}
+    return Predictions(probe, knn_classes(x, truth.train, x_val, config.knn_neighbours))
+
+
+def measure_features(predictions: Predictions | None, truth: Truth | None) -> Metrics:
+    """Accuracy of linear probe and k-NN; None where there are no predictions."""
+    if predictions is None or truth is None:
+        return {"linear_probe_accuracy": None, "knn_accuracy": None}
+    return {
+        "linear_probe_accuracy": float((predictions.linear_probe == truth.val).mean()),
+        "knn_accuracy": float((predictions.knn == truth.val).mean()),
+    }
+
+
+def correct_images(predictions: Predictions | None, truth: Truth | None) -> dict[str, str]:
+    """Which validation images each classifier gets right, as a string of 0 and 1 an image."""
+    if predictions is None or truth is None:
+        return {}
+    return {
+        name: "".join(map(str, (classes == truth.val).astype(int)))
+        for name, classes in vars(predictions).items()
+    }
 
 
 def measure_assignment(

@@ -23,18 +23,20 @@ COMPARISON = {
         },
         "raw-pixels": {"runs": [], "linear_probe_accuracy": estimate(0.4)},
     },
-    "versus_kmeans": {
+    "versus_baseline": {
         "stdp": {
             "linear_probe_accuracy": {
                 "ratio": estimate(1.25),
                 "percent": {"mean": 25.0, "ci95": [20.0, 31.0]},
                 "points": estimate(10.0, 1.0),
             },
-            "epochs_to_kmeans_best": estimate(4.0),
+            "epochs_to_baseline_best": estimate(4.0),
             "epochs_speedup": {"mean": 2.0, "ci95": [1.5, 3.0]},
             "n_censored": 1,
+            "n_levels_below_untrained": 2,
         }
     },
+    "baseline": "kmeans",
     "seeds": [0, 1],
 }
 
@@ -48,7 +50,8 @@ def test_rows_by_hand():
     ]  # fmt: skip
     assert lines[3].startswith("| raw-pixels | 40.0")
     assert "2 seeds, +- half the 95 % t-interval." in lines
-    assert lines[-1].endswith("upper bounds: stdp 1 of 2.")
+    assert lines[-2].endswith("upper bounds: stdp 1 of 2.")
+    assert lines[-1].startswith("In 2 of 2 seeds kmeans's best is no better than the untrained")
     assert len({len(line) for line in lines[:4]}) == 1
 
 

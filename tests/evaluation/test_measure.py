@@ -4,7 +4,13 @@ import torch
 
 from deepstdp.clustering import Assignment
 from deepstdp.config import EvaluationConfig
-from deepstdp.evaluation.measure import Truth, measure_assignment, measure_features
+from deepstdp.evaluation.measure import (
+    Truth,
+    correct_images,
+    measure_assignment,
+    measure_features,
+    predict_classes,
+)
 
 TRUTH = Truth(np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 5))
 
@@ -19,15 +25,22 @@ def assignment(labels, k=3):
 
 
 def test_features_that_separate_the_classes_score_one():
-    metrics = measure_features(
-        separated(TRUTH.train), separated(TRUTH.val), TRUTH, EvaluationConfig()
-    )
-    assert metrics == {"linear_probe_accuracy": 1.0, "knn_accuracy": 1.0}
+    features, features_val = separated(TRUTH.train), separated(TRUTH.val)
+    predictions = predict_classes(features, features_val, TRUTH, EvaluationConfig())
+    assert measure_features(predictions, TRUTH) == {
+        "linear_probe_accuracy": 1.0,
+        "knn_accuracy": 1.0,
+    }
+    assert correct_images(predictions, TRUTH) == {"linear_probe": "1" * 10, "knn": "1" * 10}
+    one_wrong = Truth(TRUTH.train, np.array([1, *TRUTH.val[1:]]))
+    assert correct_images(predictions, one_wrong)["knn"] == "0" + "1" * 9
 
 
 def test_without_labels_nothing_is_claimed():
     x = torch.rand(6, 4)
-    assert set(measure_features(x, x, None, EvaluationConfig()).values()) == {None}
+    assert predict_classes(x, x, None, EvaluationConfig()) is None
+    assert set(measure_features(None, None).values()) == {None}
+    assert correct_images(None, None) == {}
     metrics = measure_assignment(assignment(TRUTH.train), None, None, None, None)
     assert metrics["nmi_labels"] is None
     assert metrics["nmi_previous"] is None
