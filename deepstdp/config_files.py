@@ -5,7 +5,7 @@ jsonargparse does the parsing. What it does not do is name the nearest key when 
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -73,6 +73,28 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         return parser.parse_args(checked)
     except ArgumentError as error:
         raise UserError(_one_line(str(error))) from None
+
+
+def with_settings(config: Config, settings: Mapping[str, Any]) -> Config:
+    """The config with other values of some settings.
+
+    Args:
+        config: the rest.
+        settings: values by dotted names, such as ``training.learning_rate``.
+
+    Raises:
+        UserError: a setting that does not exist, or cannot have its value.
+    """
+    for name, value in settings.items():
+        if name not in list(_dotted(Config)):
+            raise UserError(f"unknown setting {name}{_nearest(name, list(_dotted(Config)))}")
+        config = _replaced(config, name.split("."), value)
+    return config
+
+
+def _replaced(part: Any, names: Sequence[str], value: Any) -> Any:
+    first, *rest = names
+    return replace(part, **{first: _replaced(getattr(part, first), rest, value) if rest else value})
 
 
 def dump_config(config: Config) -> str:

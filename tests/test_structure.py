@@ -27,6 +27,7 @@ LAYERS = [
     {"checkpoint", "inference", "cluster_features"},
     {"runner"},
     {"comparison"},
+    {"study"},
     {"report"},
     {"__init__"},
     {"cli"},

@@ -31,10 +31,10 @@ def save_run_figures(run: RunDir) -> list[Path]:
     made = []
     if len(run.metrics()) > 1:
         figure = draw_curves({summary["method"]: [run.metrics()]}, summary["untrained"])
-        made.append(_save(figure, folder / "curves.png"))
+        made.append(save_figure(figure, folder / "curves.png"))
     examples = run.examples()
     if examples is not None:
-        made.append(_save(draw_mosaic(*examples), folder / "clusters.png"))
+        made.append(save_figure(draw_mosaic(*examples), folder / "clusters.png"))
     return made
 
 
@@ -44,7 +44,7 @@ def save_comparison_figure(
     """Draw ``comparison.png``: all methods, mean and range over seeds."""
     curves = {name: [run.metrics() for run in of_name] for name, of_name in runs.items()}
     curves = {name: of_name for name, of_name in curves.items() if len(of_name[0]) > 1}
-    return _save(draw_curves(curves, untrained), out / "comparison.png")
+    return save_figure(draw_curves(curves, untrained), out / "comparison.png")
 
 
 def draw_curves(curves: Mapping[str, Sequence[Sequence[Record]]], untrained: Record) -> Figure:
@@ -115,6 +115,7 @@ def _cycle(n: int) -> list[str]:
     return [COLOURS[i % len(COLOURS)] for i in range(n)]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure, and return where."""
     figure.savefig(path, dpi=110)
     return path

@@ -1,0 +1,61 @@
+"""The command line: parses, calls, prints. No logic of its own."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from jsonargparse import ArgumentParser
+
+from deepstdp.cli.cluster import cluster, cluster_parser
+from deepstdp.cli.compare import compare, compare_parser
+from deepstdp.cli.study import study, study_parser
+from deepstdp.cli.train import train, train_parser
+from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
+from deepstdp.errors import UserError
+from deepstdp.runtime import is_first_process
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 2 for what the user can mend."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        if is_first_process() or not error.is_shared:
+            print(f"deepstdp: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        print(f"deepstdp: error: {what}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("deepstdp: interrupted", file=sys.stderr)
+        return 130
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        raise UserError(f"unknown command '{name}': there are {', '.join(COMMANDS)}")
+    make_parser, command = COMMANDS[name]
+    return command(make_parser(), rest) or 0
+
+
+def _overview() -> str:
+    lines = ["usage: deepstdp COMMAND [options]", "", "commands:"]
+    lines += [f"  {name:<9} {make().description}" for name, (make, _) in COMMANDS.items()]
+    return "\n".join([*lines, "", "deepstdp COMMAND --help shows its options."])
+
+
+# A command returns its exit code; None is 0.
+Command = tuple[Callable[[], ArgumentParser], Callable[[ArgumentParser, Sequence[str]], int | None]]
+COMMANDS: dict[str, Command] = {
+    "train": (train_parser, train),
+    "compare": (compare_parser, compare),
+    "study": (study_parser, study),
+    "evaluate": (evaluate_parser, evaluate),
+    "predict": (predict_parser, predict),
+    "cluster": (cluster_parser, cluster),
+}

@@ -1,0 +1,64 @@
+"""``deepstdp study``."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from deepstdp.comparison.pool import Execution
+from deepstdp.comparison.table import markdown
+from deepstdp.config_files import config_parser, parse
+from deepstdp.errors import UserError
+from deepstdp.files import Record, write_atomically
+from deepstdp.progress import ConsoleProgress
+from deepstdp.report.study_figures import save_study_figures
+from deepstdp.study.results import read_results
+from deepstdp.study.run import run_study
+from deepstdp.study.spec import overrides_of, read_study
+
+_OWN = ("out", "workers", "executor", "retries")
+
+
+def study_parser() -> ArgumentParser:
+    """Options of ``deepstdp study``."""
+    parser = config_parser(
+        prog="deepstdp study",
+        description="Tune and compare variants of a recipe, as a file says; or draw its results.",
+    )
+    parser.add_argument("study", help="a study (.yaml), or the results of one (.json)")
+    parser.add_argument("--out", required=True, help="folder for all runs, results and figures")
+    parser.add_class_arguments(Execution, None)
+    return parser
+
+
+def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    """Run ``deepstdp study``."""
+    args = parse(parser, arguments)
+    if args.config:
+        raise UserError("a study names its recipe itself: leave --config out")
+    path, out = Path(args.study), Path(args.out)
+    if path.suffix == ".json":
+        _show(read_results(path), out)
+        return 0
+    planned = read_study(path, overrides_of(arguments, _OWN))
+    execution = Execution(args.workers, args.executor, args.retries)
+    command = " ".join(["deepstdp study", *arguments])
+    with ConsoleProgress() as progress:
+        record, failures = run_study(planned, out, execution, progress, command)
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    _show(record, out)
+    print(f"results: {out / 'study.json'}\nruns: {out}")
+    return 1 if failures else 0
+
+
+def _show(record: Record, out: Path) -> None:
+    """Print the tables, and leave them and the figures in ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, subset in record["subsets"].items():
+        table = markdown(subset["comparison"])
+        write_atomically(out / f"{record['name']}-{name}.md", (table + "\n").encode())
+        print(f"\n{record['title']}: {name}\n\n{table}")
+    figures = save_study_figures(record, out)
+    print("\nfigures: " + ", ".join(str(figure) for figure in figures))

@@ -1,0 +1,79 @@
+"""``deepstdp train``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from deepstdp.comparison.table import time_shares
+from deepstdp.config import Config
+from deepstdp.config_files import config_parser, parse, to_config
+from deepstdp.errors import UserError
+from deepstdp.files import Record
+from deepstdp.progress import SILENT, ConsoleProgress
+from deepstdp.report.figures import save_run_figures
+from deepstdp.run_dir import RunDir
+from deepstdp.runner import run_experiment
+from deepstdp.runtime import launch
+
+
+def train_parser() -> ArgumentParser:
+    """Options of ``deepstdp train``."""
+    parser = config_parser(
+        prog="deepstdp train", description="Train a network on pseudo-labels from STDP."
+    )
+    parser.add_argument("--run_dir", type=str | None, help="folder for the run (default: new)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in run_dir")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in run_dir")
+    return parser
+
+
+def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
+    """Run ``deepstdp train``."""
+    args = parse(parser, arguments)
+    config = to_config(parser, args)
+    if args.resume and (args.run_dir is None or args.overwrite):
+        raise UserError("--resume needs the --run_dir to continue, and no --overwrite")
+    if args.resume:
+        RunDir.open(Path(args.run_dir))
+    runtime = launch(config)
+    group = runtime.group
+    path = group.first(lambda: Path(args.run_dir) if args.run_dir else _new_run_dir(config))
+    with ConsoleProgress() if group.is_first else SILENT as progress:
+        run = run_experiment(
+            config,
+            path,
+            resume=args.resume,
+            overwrite=args.overwrite,
+            progress=progress,
+            runtime=runtime,
+        )
+    if not group.is_first:
+        return
+    figures = save_run_figures(run)
+    summary = run.summary()
+    assert summary is not None
+    print(_closing(summary))
+    if figures:
+        print("figures: " + ", ".join(figure.name for figure in figures))
+    print(f"run: {path}")
+
+
+def _new_run_dir(config: Config) -> Path:
+    source = Path(config.data.source).stem
+    method = config.clustering.class_path or config.clustering.method
+    return Path("runs") / f"{source}-{method}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _closing(summary: Record) -> str:
+    """Final accuracies beside the untrained network's, and where the time went."""
+    final, untrained, seconds = summary["final"], summary["untrained"], summary["seconds"]
+    lines = []
+    for key, name in (("linear_probe_accuracy", "linear probe"), ("knn_accuracy", "k-NN")):
+        if final.get(key) is not None:
+            lines.append(f"{name}: {final[key]:.1%} (untrained {untrained[key]:.1%})")
+    if summary["n_skipped"]:
+        lines.append(f"left out {summary['n_skipped']} files (summary.json names them)")
+    lines.append(f"time: {summary['wall_seconds']:.0f} s ({time_shares(seconds)})")
+    return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""``deepstdp evaluate`` and ``predict``: what a trained run is used for."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+
+from deepstdp.cli.options import require_folder
+from deepstdp.config_files import parse
+from deepstdp.data.unlabelled import load_unlabelled
+from deepstdp.files import labels_csv, write_atomically
+from deepstdp.inference import evaluate as measure
+from deepstdp.model import load_model
+from deepstdp.progress import ConsoleProgress
+from deepstdp.run_dir import RunDir
+
+OnError = Literal["stop", "skip"]
+
+
+def evaluate_parser() -> ArgumentParser:
+    """Options of ``deepstdp evaluate``."""
+    parser = ArgumentParser(
+        exit_on_error=False,
+        prog="deepstdp evaluate",
+        description="Measure a trained run on its own or on other images.",
+    )
+    parser.add_argument("run", help="a run directory")
+    parser.add_argument("--data.source", type=str | None, help="other images (default: the run's)")
+    parser.add_argument("--data.classes", type=str | list[str] | None, help="as in train")
+    parser.add_argument("--data.on_error", type=OnError | None, help="as in train")
+    return parser
+
+
+def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
+    """Run ``deepstdp evaluate``."""
+    args = parse(parser, arguments)
+    overrides = {k: v for k, v in vars(args.data).items() if v is not None}
+    with ConsoleProgress() as progress:
+        metrics = measure(RunDir.open(Path(args.run)), overrides, progress)
+    for name, value in metrics.items():
+        print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+
+
+def predict_parser() -> ArgumentParser:
+    """Options of ``deepstdp predict``."""
+    parser = ArgumentParser(
+        exit_on_error=False,
+        prog="deepstdp predict",
+        description="Print the cluster of each image as CSV.",
+    )
+    parser.add_argument("run", help="a run directory")
+    parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
+    parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")
+    parser.add_argument("--on_error", type=OnError, default="stop", help="skip what is no image")
+    return parser
+
+
+def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
+    """Run ``deepstdp predict``."""
+    args = parse(parser, arguments)
+    require_folder("out", args.out)
+    model, (channels, height, width) = load_model(RunDir.open(Path(args.run)))
+    size = height if height == width else None
+    with ConsoleProgress() as progress:
+        images, skipped = load_unlabelled(
+            [Path(path) for path in args.images], channels, size, args.on_error, progress
+        )
+        labels = model.assign(images.images.to(model.device), progress).labels.cpu().numpy()
+    content = labels_csv("cluster", images.names, labels)
+    if args.out:
+        write_atomically(Path(args.out), content)
+    else:
+        sys.stdout.buffer.write(content)
+    for name in skipped:
+        print(f"skipped {name}: not an image", file=sys.stderr)

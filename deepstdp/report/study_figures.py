@@ -1,0 +1,85 @@
+"""Figures of a study, drawn from its results alone."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deepstdp.comparison.trials import UNTRAINED
+from deepstdp.files import Record
+from deepstdp.report.figures import COLOURS, draw_curves, save_figure
+
+_PANEL_WIDTH, _ROW_HEIGHT, _MOST_COLUMNS = 5.5, 0.3, 2
+
+
+def save_study_figures(record: Record, out: Path) -> list[Path]:
+    """Draw ``<name>-<subset>.png``, the accuracies, and ``-curves.png``, how they came about."""
+    made = []
+    for name, subset in record["subsets"].items():
+        path = out / f"{record['name']}-{name}.png"
+        made.append(save_figure(draw_panels(subset, record["panels"], record["title"]), path))
+        first = next(iter(record["panels"].values()))
+        curves = {v: [_epochs(t) for t in subset["trials"][v]] for v in first}
+        curves = {v: of_seeds for v, of_seeds in curves.items() if len(of_seeds[0]) > 1}
+        untrained = {k: v["mean"] for k, v in _untrained(subset).items() if isinstance(v, dict)}
+        path = path.with_name(f"{path.stem}-curves.png")
+        made.append(save_figure(draw_curves(curves, untrained), path))
+    return made
+
+
+def draw_panels(subset: Record, panels: Mapping[str, Sequence[str]], title: str) -> Figure:
+    """Linear probe of the variants, panel by panel: each seed, mean and 95 % interval.
+
+    The dashed line and its band are the untrained network's mean and interval.
+    """
+    n_columns = min(_MOST_COLUMNS, len(panels))
+    n_rows = math.ceil(len(panels) / n_columns)
+    longest = max(len(variants) for variants in panels.values())
+    size = (_PANEL_WIDTH * n_columns + 1, (_ROW_HEIGHT * longest + 1.0) * n_rows + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).flat
+    for axis, (name, variants) in zip(axes, panels.items(), strict=False):
+        _draw_panel(axis, subset, [v for v in variants if v in subset["trials"]])
+        axis.set_title(name, fontsize=10)
+    for axis in list(axes)[len(panels) :]:
+        axis.set_axis_off()
+    figure.supxlabel("linear probe accuracy (%)", fontsize=10)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _draw_panel(axis: Axes, subset: Record, variants: Sequence[str]) -> None:
+    methods = subset["comparison"]["methods"]
+    _draw_level(axis, _untrained(subset)["linear_probe_accuracy"])
+    for row, name in enumerate(variants):
+        values = [100 * t["final"]["linear_probe_accuracy"] for t in subset["trials"][name]]
+        colour = COLOURS[row % len(COLOURS)]
+        axis.plot(values, [row] * len(values), "o", color=colour, alpha=0.35, markersize=4)
+        mean, ci95 = (methods[name]["linear_probe_accuracy"][key] for key in ("mean", "ci95"))
+        ends = [[0], [0]] if ci95 is None else [[100 * (mean - ci95[0])], [100 * (ci95[1] - mean)]]
+        axis.errorbar([100 * mean], [row], xerr=ends, fmt="s", color=colour, capsize=3)
+    axis.set_yticks(range(len(variants)), variants)
+    axis.invert_yaxis()
+    axis.tick_params(labelbottom=True)
+    axis.grid(axis="x", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_level(axis: Axes, level: Mapping[str, Any]) -> None:
+    if level["ci95"] is not None:
+        low, high = (100 * end for end in level["ci95"])
+        axis.axvspan(low, high, color="gray", alpha=0.15, linewidth=0)
+    axis.axvline(100 * level["mean"], color="gray", linestyle="--", label=UNTRAINED)
+
+
+def _untrained(subset: Record) -> Record:
+    return subset["comparison"]["methods"][UNTRAINED]
+
+
+def _epochs(trial: Record) -> list[Record]:
+    """The curves of a trial as one record an epoch."""
+    curves = {key: values for key, values in trial["curves"].items() if key != "seconds"}
+    return [dict(zip(curves, row, strict=True)) for row in zip(*curves.values(), strict=True)]

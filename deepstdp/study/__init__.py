@@ -1,0 +1,1 @@
+"""Studies: variants of a recipe, tuned alike, on several subsets of classes, with one result."""
