@@ -41,6 +41,8 @@ class Position:
 def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
     """Write a checkpoint. No generator has a state to save: all randomness is keyed."""
     tensors = prefixed("network", loop.model.network.state_dict())
+    if loop.trainer.student is not loop.model.network:
+        tensors |= prefixed("student", loop.trainer.student.state_dict())
     tensors |= prefixed("momentum", _momentum(loop))
     tensors |= loop.model.clustering_tensors()
     if loop.assignment is not None:
@@ -58,7 +60,9 @@ def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
     """
     tensors, info = run.load_tensors("checkpoint")
     loop.model.network.load_state_dict(unprefixed("network", tensors))
-    for name, parameter in loop.model.network.named_parameters():
+    if loop.trainer.student is not loop.model.network:
+        loop.trainer.student.load_state_dict(unprefixed("student", tensors))
+    for name, parameter in loop.trainer.student.named_parameters():
         if f"momentum.{name}" in tensors:
             buffer = tensors[f"momentum.{name}"].to(parameter.device)
             loop.trainer.optimizer.state[parameter]["momentum_buffer"] = buffer
@@ -75,6 +79,6 @@ def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
 def _momentum(loop: Loop) -> Tensors:
     states = {
         name: loop.trainer.optimizer.state.get(p)
-        for name, p in loop.model.network.named_parameters()
+        for name, p in loop.trainer.student.named_parameters()
     }
     return {name: s["momentum_buffer"] for name, s in states.items() if s}

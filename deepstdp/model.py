@@ -60,7 +60,7 @@ class Model:
         """Features of (some of) the images, each written once into one tensor."""
         images = InMemory(images) if isinstance(images, Tensor) else images
         rows = torch.arange(len(images)) if rows is None else rows
-        dtype = self.network.head.weight.dtype
+        dtype = self.network.dtype
         shape = (len(rows), self.network.n_features)
         features = torch.empty(shape, dtype=dtype, device=self.device)
         self._write(features, images, rows, progress, lambda batch: batch)
@@ -96,6 +96,18 @@ class Model:
         ):
             target[start : start + len(values)] = change(values)
             start += len(values)
+
+    def targets(self, view: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        """What the clusterer makes of augmented images; it may learn from them."""
+        assert self.clusterer is not None
+        was_training = self.network.training
+        self.network.eval()
+        with torch.no_grad(), self.runtime.fabric.autocast():
+            features = self.extract_features(
+                view.to(self.network.dtype, memory_format=torch.channels_last)
+            )
+        self.network.train(was_training)
+        return self.clusterer.targets(self.reducer.transform(features.to(self.network.dtype)))
 
     def assign(
         self, images: Images | UInt8[Tensor, "n c h w"], progress: Progress = SILENT

@@ -112,7 +112,9 @@ class Loop:
                 self.trainer.forget_head(epoch)
         assert self.assignment is not None
         with self.clock("training"):
-            loss = self.trainer.epoch(self._data.train.images, self.assignment.labels, epoch)
+            targets = self.model.targets if training.targets == "batch" else None
+            labels = self.assignment.labels
+            loss = self.trainer.epoch(self._data.train.images, labels, epoch, targets)
         self._features.clear()
         return {"epoch": epoch, "loss": loss, **self.assignment_metrics}
 
@@ -150,7 +152,7 @@ class Loop:
         """Reduced features of this process's rows, where the full ones are too many to hold."""
         own = self._group.shard(len(self._data.train))
         n_components = self.model.reducer.n_components
-        dtype = self.model.network.head.weight.dtype
+        dtype = self.model.network.dtype
         streamed = not isinstance(self._data.train.images, InMemory)
         if streamed and self.model.device.type == "cpu":
             reduced = mapped((len(own), n_components), dtype, self._scratch)

@@ -1,5 +1,7 @@
 """The network that is trained: front end, backbone and a head that can be made anew."""
 
+import math
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -28,18 +30,31 @@ class Network(nn.Module):
     Attributes:
         front_end: normalisation, and Sobel if asked for.
         backbone: (B, C, H, W) to (B, D), not negative.
-        head: one linear layer over the K clusters.
+        head: a linear layer over the K clusters, perhaps after a hidden one.
         n_features: D.
     """
 
     def __init__(
-        self, front_end: nn.Module, backbone: nn.Module, n_features: int, n_clusters: int
+        self,
+        front_end: nn.Module,
+        backbone: nn.Module,
+        n_features: int,
+        n_clusters: int,
+        n_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.front_end = front_end
         self.backbone = backbone
         self.n_features = n_features
-        self.head = nn.Linear(n_features, n_clusters)
+        self.head: nn.Module = nn.Linear(n_hidden or n_features, n_clusters)
+        if n_hidden:
+            hidden = nn.Linear(n_features, n_hidden, bias=False)
+            self.head = nn.Sequential(hidden, nn.BatchNorm1d(n_hidden), nn.ReLU(), self.head)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the parameters."""
+        return next(self.head.parameters()).dtype
 
     def features(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """Rates of the last hidden layer."""
@@ -53,12 +68,23 @@ class Network(nn.Module):
         return self.head(features if mask is None else features * mask)
 
     def reset_head(self, seed: int, epoch: int) -> None:
-        """Forget the head: normal weights of standard deviation 0.01, no bias."""
+        """Forget the head: a last layer of standard deviation 0.01 without bias, He-normal before.
+
+        Small last weights make all clusters equally likely at first.
+        """
         generator = torch_generator(seed, Stream.HEAD, epoch)
-        weight = torch.empty(self.head.weight.shape).normal_(0, 0.01, generator=generator)
-        with torch.no_grad():
-            self.head.weight.copy_(weight)
-            self.head.bias.zero_()
+        layers = [m for m in self.head.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d)]
+        for layer in layers[::-1]:
+            is_last = layer is layers[-1]
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.reset_parameters()
+                continue
+            std = 0.01 if is_last else math.sqrt(2 / layer.in_features)
+            weight = torch.empty(layer.weight.shape).normal_(0, std, generator=generator)
+            with torch.no_grad():
+                layer.weight.copy_(weight)
+                if layer.bias is not None:
+                    layer.bias.zero_()
 
 
 def build_network(
@@ -98,7 +124,7 @@ def build_network(
     else:
         backbone = (backbone or _import_backbone(config, seed)).cpu()
         n_features = _count_features(backbone, (channels, *images.shape[2:]))
-    network = Network(front_end.cpu(), backbone, n_features, n_clusters)
+    network = Network(front_end.cpu(), backbone, n_features, n_clusters, config.head_hidden)
     network.reset_head(seed, epoch=0)
     return network
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jaxtyping import Float, Integer
 from torch import Tensor
+from torch.nn import functional
 
 from deepstdp.errors import UserError
 
@@ -54,6 +55,14 @@ class Clusterer(ABC):
             f"{type(self).__name__} cannot assign new images: it has no predict, or was not saved "
             "with its run"
         )
+
+    def targets(self, features: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        """A distribution over clusters for each sample of a batch; may learn from the batch.
+
+        The default assigns without learning, and is certain.
+        """
+        found = self.predict(features)
+        return functional.one_hot(found.labels, found.n_clusters).to(features.dtype)
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
         """Assign the samples of ``fit_predict`` under other noise; None if nothing is random."""

@@ -27,6 +27,10 @@ class OnCPU(Clusterer):
         """Assign new features without learning."""
         return _back(self._wrapped.predict(features.cpu()), features)
 
+    def targets(self, features: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        """A distribution over clusters; may learn from the batch."""
+        return self._wrapped.targets(features.cpu()).to(features.device)
+
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment | None:
         """Assign under other noise, where there is any."""
         again = self._wrapped.retest(features.cpu())

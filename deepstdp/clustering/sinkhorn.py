@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -49,6 +50,7 @@ class Sinkhorn(Clusterer):
     ) -> None:
         self.n_clusters, self.seed, self.config, self._group = n_clusters, seed, config, group
         self._prototypes: Tensor | None = None
+        self._queue: Tensor | None = None
 
     def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Alternate plan and prototypes; the label is the largest entry of the last plan."""
@@ -75,10 +77,30 @@ class Sinkhorn(Clusterer):
         assert self._prototypes is not None
         return Assignment((features @ self._prototypes.T).argmax(dim=1), self.n_clusters)
 
+    def targets(self, features: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        """Rows of the balanced plan of this batch and the last ones; prototypes move with them.
+
+        A queue of earlier samples makes the plan of a small batch possible, as in SwAV (Caron et
+        al. 2020).
+        """
+        assert self._prototypes is not None
+        config, n = self.config, len(features)
+        earlier = features[:0] if self._queue is None else self._queue
+        every = torch.cat([features, earlier])[: max(n, config.queue)]
+        plan = self._plan(every, self._prototypes)[:n]
+        self._queue = every
+        share, total = self._group.sum(plan.sum(dim=0)), self._group.sum(plan.T @ features)
+        # As many steps towards the mean as samples: see ``spiking.plasticity``.
+        step = 1 - (1 - config.eta) ** share[:, None]
+        mean = total / share[:, None].clamp(min=1e-12)
+        self._prototypes = functional.normalize(torch.lerp(self._prototypes, mean, step), dim=1)
+        return plan
+
     def state(self) -> State:
-        """The prototypes."""
-        return {} if self._prototypes is None else {"prototypes": self._prototypes}
+        """The prototypes and the queue."""
+        named = {"prototypes": self._prototypes, "queue": self._queue}
+        return {name: value for name, value in named.items() if value is not None}
 
     def load_state(self, state: State) -> None:
         """Continue from ``state()``."""
-        self._prototypes = state.get("prototypes")
+        self._prototypes, self._queue = state.get("prototypes"), state.get("queue")

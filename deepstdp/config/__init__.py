@@ -78,4 +78,9 @@ class Config:
         for name in ("devices", "num_nodes"):
             value = getattr(self, name)
             require(value == "auto" or value >= 1, f"{name} must be at least 1, not {value}")
+        method = self.clustering.method
+        require(
+            self.training.targets == "epoch" or method not in ("random", "supervised"),
+            f"training.targets batch needs a clusterer that assigns new images: not {method}",
+        )
         require(self.seed >= 0, f"seed must not be negative, not {self.seed}")

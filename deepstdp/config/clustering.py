@@ -62,14 +62,20 @@ class SinkhornConfig:
         epsilon: entropy of the transport plan: smaller is harder and more balanced only slowly.
         n_normalisations: row and column scalings for each plan.
         n_iterations: alternations of plan and prototypes each time.
+        eta: step of a prototype for one sample, with ``training.targets batch``.
+        queue: samples that are balanced together then, earlier ones with those of the batch.
     """
 
     epsilon: float = 0.05
     n_normalisations: int = 20
     n_iterations: int = 10
+    eta: float = 0.02
+    queue: int = 2048
 
     def __post_init__(self) -> None:
         require_types(self, "clustering.sinkhorn.")
+        require(0 < self.eta <= 1, "clustering.sinkhorn.eta must lie in (0, 1]")
+        require(self.queue >= 0, "clustering.sinkhorn.queue must not be negative")
         require(self.epsilon > 0, "clustering.sinkhorn.epsilon must be positive")
         for name in ("n_normalisations", "n_iterations"):
             require(getattr(self, name) >= 1, f"clustering.sinkhorn.{name} must be at least 1")

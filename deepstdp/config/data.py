@@ -65,6 +65,7 @@ class AugmentationConfig:
 
     Args:
         crop_scale: smallest and largest share of the area that a crop keeps.
+        small_crop_scale: the same for the small views (``training.small_views``).
         crop_ratio: smallest and largest width-to-height ratio of a crop.
         flip: probability of a horizontal flip.
         brightness: brightness is shifted by at most this.
@@ -75,6 +76,7 @@ class AugmentationConfig:
     """
 
     crop_scale: tuple[float, float] = (0.6, 1.0)
+    small_crop_scale: tuple[float, float] = (0.1, 0.4)
     crop_ratio: tuple[float, float] = (0.8, 1.25)
     flip: float = 0.0
     brightness: float = 0.2
@@ -84,10 +86,11 @@ class AugmentationConfig:
     grayscale: float = 0.0
 
     def __post_init__(self) -> None:
-        low, high = self.crop_scale
-        require(
-            0 < low <= high <= 1, f"augmentation.crop_scale must rise within (0, 1]: {low, high}"
-        )
+        for name in ("crop_scale", "small_crop_scale"):
+            low, high = getattr(self, name)
+            require(
+                0 < low <= high <= 1, f"augmentation.{name} must rise within (0, 1]: {low, high}"
+            )
         low, high = self.crop_ratio
         require(0 < low <= high, f"augmentation.crop_ratio must be positive and rise: {low, high}")
         for name in ("flip", "brightness", "contrast", "saturation", "grayscale"):

@@ -34,7 +34,7 @@ def extract(
         autocast: the precision of the arithmetic.
         function: the network's ``features``, perhaps compiled.
     """
-    was_training, dtype = network.training, network.head.weight.dtype
+    was_training, dtype = network.training, network.dtype
     network.eval()
     try:
         for batch in progress.track(images.batches(parts), "features", len(parts)):

@@ -1,17 +1,17 @@
-"""One epoch of supervised learning on pseudo-labels."""
+"""One epoch of learning what the clusterer says."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from deepstdp.backbones import Network
 from deepstdp.config import Config
-from deepstdp.data.augment import augment
 from deepstdp.data.images import Images
 from deepstdp.errors import UserError
 from deepstdp.progress import Progress
@@ -19,18 +19,26 @@ from deepstdp.runtime import Runtime
 from deepstdp.training.compilation import compiled
 from deepstdp.training.dropout import dropout_mask
 from deepstdp.training.sampling import batches, epoch_order, occurrence_keys
+from deepstdp.training.schedule import learning_rate
+from deepstdp.training.teacher import follow
+from deepstdp.training.views import ASSIGNED, make_view, make_views, view_keys
+
+Targets = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
+"""From an augmented view of each image to a distribution over clusters."""
 
 
 class Trainer:
-    """SGD on the cross-entropy of the pseudo-labels.
+    """SGD on the cross-entropy of the targets.
 
     Args:
-        network: trained in place.
+        network: trained in place; with ``training.teacher_momentum`` it is the teacher, which
+            follows the trained network.
         config: of the run.
         runtime: the processes that share each batch, and their devices.
         progress: follows the steps.
 
     Attributes:
+        student: what is trained: the network, or a copy that it follows.
         optimizer: of everything that can be learnt.
     """
 
@@ -40,24 +48,27 @@ class Trainer:
         training = config.training
         self._network, self._config, self._runtime = network, config, runtime
         self._progress = progress
+        self.student = copy.deepcopy(network) if training.teacher_momentum > 0 else network
         self.optimizer = torch.optim.SGD(
-            network.parameters(),
+            self.student.parameters(),
             lr=training.learning_rate,
             momentum=training.momentum,
             weight_decay=training.weight_decay,
         )
         # Fabric's copies cast, average gradients over processes and scale the loss.
-        self._module, self._stepper = runtime.fabric.setup(network, self.optimizer)
+        self._module, self._stepper = runtime.fabric.setup(self.student, self.optimizer)
         self._forward: Callable[..., Any] = self._module
         self._show: Callable[..., Any] = self._shown
+        self._assigned: Callable[..., Any] = self._assigned_view
         if config.compile:
             self._forward = compiled(self._module, "the network", progress)
             self._show = compiled(self._show, "the augmentation", progress)
+            self._assigned = compiled(self._assigned, "the augmentation", progress)
 
     def forget_head(self, epoch: int) -> None:
         """Make a new head, and forget its momentum."""
-        self._network.reset_head(self._config.seed, epoch)
-        for parameter in self._network.head.parameters():
+        self.student.reset_head(self._config.seed, epoch)
+        for parameter in self.student.head.parameters():
             self.optimizer.state.pop(parameter, None)
 
     def loss_scale(self) -> dict[str, float]:
@@ -68,13 +79,20 @@ class Trainer:
         """Continue from ``loss_scale()``."""
         self._runtime.fabric.strategy.precision.load_state_dict(state)
 
-    def epoch(self, images: Images, pseudo_labels: Int64[Tensor, "n"], epoch: int) -> float:
+    def epoch(
+        self,
+        images: Images,
+        pseudo_labels: Int64[Tensor, "n"],
+        epoch: int,
+        targets: Targets | None = None,
+    ) -> float:
         """Show as many images as there are, once augmented.
 
         Args:
             images: all training images.
-            pseudo_labels: one for each, alike on all processes.
+            pseudo_labels: one for each, alike on all processes; the sampler's, and the targets.
             epoch: keys order, augmentation and dropout.
+            targets: what batches are to be classified as, in the place of the pseudo-labels.
 
         Returns:
             The mean loss.
@@ -85,46 +103,64 @@ class Trainer:
         config, group = self._config, self._runtime.group
         order = epoch_order(pseudo_labels, config.training.sampler, config.seed, epoch)
         keys = occurrence_keys(order)
-        self._network.train()
+        self.student.train()
         now = torch.tensor(epoch, device=pseudo_labels.device)
         total = torch.zeros((), device=pseudo_labels.device)
         steps = batches(len(order), config.training.batch_size, max(2, group.size))
         own = [_share(rows, group.rank, group.size) for rows in steps]
         shown = zip(steps, own, images.batches([order[rows] for rows in own]), strict=True)
         for rows, mine, batch in self._progress.track(shown, f"epoch {epoch}", len(steps)):
-            labels = pseudo_labels[order[mine]]
-            total += self._step(batch, keys[mine], labels, rows.stop - rows.start, now)
+            self._set_learning_rate(epoch - 1 + rows.stop / len(order))
+            if targets is None:
+                wanted = pseudo_labels[order[mine]]
+            else:
+                wanted = targets(self._assigned(batch, keys[mine], now))
+            total += self._step(batch, keys[mine], wanted, rows.stop - rows.start, now)
         mean = group.sum(total).item() / len(order)
         group.each(lambda: _check_finite(mean, epoch))
         return mean
+
+    def _set_learning_rate(self, progress: float) -> None:
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = learning_rate(self._config.training, progress)
 
     def _step(
         self,
         images: UInt8[Tensor, "b c h w"],
         keys: Int64[Tensor, "b"],
-        labels: Int64[Tensor, "b"],
+        wanted: Shaped[Tensor, "b ..."],
         n_samples: int,
         epoch: Int64[Tensor, ""],
     ) -> Float[Tensor, ""]:
         """Learn from a batch of ``n_samples`` over all processes; the sum of the losses here."""
-        augmented, mask = self._show(images, keys, epoch)
-        logits = self._forward(augmented.contiguous(memory_format=torch.channels_last), mask)
-        loss = functional.cross_entropy(logits, labels, reduction="sum")
+        views, mask = self._show(images, keys, epoch)
+        n_views = len(views) // len(images)
+        logits = self._forward(views.contiguous(memory_format=torch.channels_last), mask)
+        wanted = torch.cat([wanted] * n_views)
+        loss = functional.cross_entropy(logits, wanted, reduction="sum") / n_views
         self._stepper.zero_grad()
         # DDP averages over processes what must be the mean over samples.
         self._runtime.fabric.backward(loss * (self._runtime.group.size / n_samples))
         self._stepper.step()
+        if self.student is not self._network:
+            follow(self._network, self.student, self._config.training.teacher_momentum)
         return loss.detach()
 
     def _shown(
         self, images: UInt8[Tensor, "b c h w"], keys: Int64[Tensor, "b"], epoch: Int64[Tensor, ""]
-    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"] | None]:
-        """Augmented images and a dropout mask, if there is dropout."""
+    ) -> tuple[Float[Tensor, "vb c h w"], Float[Tensor, "vb d"] | None]:
+        """Augmented views of the images and a dropout mask, if there is dropout."""
         config, rate = self._config, self._config.training.dropout
-        augmented = augment(images, keys, config.seed, epoch, config.augmentation)
+        views = make_views(images, keys, epoch, config)
         if rate == 0:
-            return augmented, None
-        return augmented, dropout_mask(keys, self._network.n_features, rate, config.seed, epoch)
+            return views, None
+        every = torch.cat([view_keys(keys, v) for v in range(len(views) // len(images))])
+        return views, dropout_mask(every, self.student.n_features, rate, config.seed, epoch)
+
+    def _assigned_view(
+        self, images: UInt8[Tensor, "b c h w"], keys: Int64[Tensor, "b"], epoch: Int64[Tensor, ""]
+    ) -> Float[Tensor, "b c h w"]:
+        return make_view(images, keys, epoch, ASSIGNED, self._config)
 
 
 def _check_finite(loss: float, epoch: int) -> None:

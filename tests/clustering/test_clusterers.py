@@ -11,7 +11,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from deepstdp.clustering import Assignment, Clusterer, OnCPU, build_clusterer
 from deepstdp.clustering.sinkhorn import transport_plan
-from deepstdp.config import ClusteringConfig, ReductionConfig, STDPConfig
+from deepstdp.config import ClusteringConfig, ReductionConfig, SinkhornConfig, STDPConfig
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer
 from tests.helpers import in_processes
@@ -323,3 +323,57 @@ def test_on_the_cpu_it_is_the_same_clusterer(method):
     if plain.can_predict:
         restored.load_state(wrapped.state())
         assert torch.equal(plain.predict(x).labels, restored.predict(x).labels)
+
+
+@pytest.mark.parametrize("method", PREDICTING)
+def test_targets_are_distributions_that_agree_with_the_labels(method):
+    x, _ = blobs()
+    clusterer = build_clusterer(ClusteringConfig(method=method, n_clusters=5), 0)
+    clusterer.fit_predict(x)
+    targets = clusterer.targets(x[:64])
+    assert targets.shape == (64, 5)
+    assert targets.dtype == x.dtype
+    assert torch.allclose(targets.sum(dim=1), torch.ones(64))
+    agreement = targets.argmax(dim=1) == clusterer.predict(x[:64]).labels
+    assert agreement.double().mean() > 0.9
+
+
+def test_stdp_learns_from_the_batches_it_answers_and_kmeans_does_not():
+    x, _ = blobs()
+    for method, learns in (("stdp", True), ("sinkhorn", True), ("kmeans-warm", False)):
+        clusterer = build_clusterer(ClusteringConfig(method=method, n_clusters=5), 0)
+        clusterer.fit_predict(x)
+        before = {name: value.clone() for name, value in clusterer.state().items()}
+        clusterer.targets(x[:64])
+        after = clusterer.state()
+        name = {"stdp": "neurons.synapses", "sinkhorn": "prototypes"}.get(method, "centres")
+        assert torch.equal(before[name], after[name]) != learns
+
+
+def test_spike_counts_are_the_targets_of_stdp():
+    x, _ = blobs()
+    clusterer = build_clusterer(ClusteringConfig(method="stdp", n_clusters=5), 0)
+    clusterer.fit_predict(x)
+    targets = clusterer.targets(x[:32])
+    counts = torch.as_tensor(clusterer._estimator.transform(x[:32]))
+    silent = counts.sum(dim=1) == 0
+    shares = counts / counts.sum(dim=1, keepdim=True)
+    assert torch.allclose(targets[~silent], shares[~silent])
+    assert set(targets[silent].amax(dim=1).tolist()) <= {1.0}
+
+
+def test_a_small_batch_is_balanced_together_with_the_queue():
+    x, _ = blobs()
+    config = ClusteringConfig(method="sinkhorn", n_clusters=5, sinkhorn=SinkhornConfig(queue=300))
+    clusterer = build_clusterer(config, 0)
+    clusterer.fit_predict(x)
+    # A batch from one blob alone is spread over all clusters, until the queue knows the others.
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    one_blob = x[clusterer.predict(x).labels == 0][:16]
+    alone = clusterer.targets(one_blob).argmax(dim=1)
+    for rows in order.split(50):
+        clusterer.targets(x[rows])
+    assert len(clusterer.state()["queue"]) == 300
+    together = clusterer.targets(one_blob).argmax(dim=1)
+    assert len(set(alone.tolist())) == 5
+    assert len(set(together.tolist())) == 1

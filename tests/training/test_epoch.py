@@ -51,3 +51,52 @@ def test_without_dropout_the_loss_is_that_of_the_plain_network():
     network, trainer = make(batch_size=40, dropout=0.0, sampler="shuffle", learning_rate=1e-9)
     loss = trainer.epoch(IMAGES, LABELS, 1)
     assert loss == pytest.approx(np.log(2), abs=0.05)
+
+
+def test_the_teacher_follows_the_student_and_no_gradient_reaches_it():
+    network, trainer = make(batch_size=10, teacher_momentum=0.5)
+    before = {name: p.clone() for name, p in network.named_parameters()}
+    trainer.epoch(IMAGES, LABELS, 1)
+    moved = dict(trainer.student.named_parameters())
+    for name, p in network.named_parameters():
+        assert p.grad is None
+        assert not torch.equal(p, before[name])
+        assert not torch.equal(p, moved[name])
+    assert {id(p) for p in moved.values()} == {
+        id(p) for group in trainer.optimizer.param_groups for p in group["params"]
+    }
+    assert not set(trainer.student.parameters()) & set(network.parameters())
+
+
+def test_without_a_teacher_the_network_itself_learns():
+    network, trainer = make()
+    assert trainer.student is network
+
+
+def test_targets_beat_the_pseudo_labels():
+    """Images that look alike but for their halves' labels: soft targets are learnt as such."""
+    network, trainer = make(batch_size=20, learning_rate=0.05, sampler="shuffle", dropout=0.0)
+    seen = []
+
+    def targets(views):
+        assert not views.requires_grad
+        seen.append(views)
+        return torch.tensor([[0.75, 0.25]]).expand(len(views), 2)
+
+    losses = [trainer.epoch(IMAGES, LABELS, epoch, targets) for epoch in range(1, 9)]
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert losses[-1] == pytest.approx(entropy, abs=0.02)
+    assert len(seen) == 16
+    network.eval()
+    with torch.no_grad():
+        probabilities = torch.softmax(network(PIXELS / 255), dim=1)
+    assert probabilities[:, 0].mean().item() == pytest.approx(0.75, abs=0.1)
+
+
+def test_the_loss_is_the_mean_over_views():
+    losses = {}
+    for views in (1, 3):
+        settings = {"dropout": 0.0, "sampler": "shuffle", "learning_rate": 1e-9}
+        _, trainer = make(batch_size=40, views=views, **settings)
+        losses[views] = trainer.epoch(IMAGES, LABELS, 1)
+    assert losses[3] == pytest.approx(losses[1], abs=0.05)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.clustering.stdp.estimator import OTHER_SEED, SETTINGS, STDPClustering
@@ -13,7 +14,7 @@ from deepstdp.config import STDPConfig
 from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking.encoding import label_keys
-from deepstdp.spiking.layer import Labels, label
+from deepstdp.spiking.layer import Labels, label, winners
 
 
 class STDPPseudoLabels(Clusterer):
@@ -63,6 +64,18 @@ class STDPPseudoLabels(Clusterer):
         """
         samples = self._samples(features)
         return self._assignment(label(self._estimator.layer_.respond(samples)))
+
+    def targets(self, features: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        """Learn from the batch, then answer it: each neuron's share of the spikes.
+
+        A sample that makes no neuron fire is wholly the cluster that ``predict`` would give it.
+        """
+        self._estimator.partial_fit(features)
+        (response,) = self._estimator.layer_.respond(self._samples(features))
+        counts = response.counts.to(features.dtype)
+        certain = functional.one_hot(winners(response), self.n_clusters).to(counts.dtype)
+        total = counts.sum(dim=1, keepdim=True)
+        return torch.where(total > 0, counts / total.clamp(min=1), certain)
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Label the samples of ``fit_predict`` under another spike seed."""
