@@ -49,7 +49,7 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     _show(record, out)
-    print(f"results: {out / 'study.json'}\nruns: {out}")
+    print(f"results: {out / (record['name'] + '.json')}\nruns: {out}")
     return 1 if failures else 0
 
 

@@ -59,6 +59,10 @@ class DataConfig:
         return self.loading == "stream" or (self.loading == "auto" and too_large)
 
 
+COLOUR = ("brightness", "contrast", "saturation", "hue", "grayscale")
+"""The settings of ``AugmentationConfig`` that change colours."""
+
+
 @dataclass(frozen=True)
 class AugmentationConfig:
     """Random changes to the images that the ConvNet is trained on.
@@ -66,6 +70,8 @@ class AugmentationConfig:
     Args:
         crop_scale: smallest and largest share of the area that a crop keeps.
         small_crop_scale: the same for the small views (``training.small_views``).
+        assigned_crop_scale: the same for the view that is assigned with ``training.targets batch``.
+        assigned_colour: how strongly that view is recoloured: a factor on the strengths below.
         crop_ratio: smallest and largest width-to-height ratio of a crop.
         flip: probability of a horizontal flip.
         brightness: brightness is shifted by at most this.
@@ -77,6 +83,8 @@ class AugmentationConfig:
 
     crop_scale: tuple[float, float] = (0.6, 1.0)
     small_crop_scale: tuple[float, float] = (0.1, 0.4)
+    assigned_crop_scale: tuple[float, float] = (0.6, 1.0)
+    assigned_colour: float = 0.0
     crop_ratio: tuple[float, float] = (0.8, 1.25)
     flip: float = 0.0
     brightness: float = 0.2
@@ -86,14 +94,14 @@ class AugmentationConfig:
     grayscale: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("crop_scale", "small_crop_scale"):
+        for name in ("crop_scale", "small_crop_scale", "assigned_crop_scale"):
             low, high = getattr(self, name)
             require(
                 0 < low <= high <= 1, f"augmentation.{name} must rise within (0, 1]: {low, high}"
             )
         low, high = self.crop_ratio
         require(0 < low <= high, f"augmentation.crop_ratio must be positive and rise: {low, high}")
-        for name in ("flip", "brightness", "contrast", "saturation", "grayscale"):
+        for name in ("flip", *COLOUR, "assigned_colour"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"augmentation.{name} must lie in [0, 1], not {value}")
         require(0 <= self.hue <= 0.5, f"augmentation.hue must lie in [0, 0.5], not {self.hue}")

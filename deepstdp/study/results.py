@@ -1,4 +1,4 @@
-"""``study.json``: everything that a study measured, enough to draw and count it anew."""
+"""``<study>.json``: everything that a study measured, enough to draw and count it anew."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ _DIGITS = 5
 def collect(
     study: Study, sweeps: Mapping[str, Sweep], tuning: Record | None, command: str, out: Path
 ) -> Record:
-    """Write ``study.json`` and return what it holds.
+    """Write ``<study>.json`` and return what it holds.
 
     Args:
         study: what was asked.
@@ -58,7 +58,7 @@ def collect(
         "subsets": subsets,
         "over_subsets": over_subsets(subsets),
     }
-    write_json(out / "study.json", record)
+    write_json(out / f"{study.name}.json", record)
     return record
 
 
@@ -123,7 +123,7 @@ def _means(comparison: Record) -> dict[str, float]:
 
 
 def read_results(path: Path) -> Record:
-    """Read a ``study.json``.
+    """Read what ``collect`` wrote.
 
     Raises:
         UserError: the file cannot be read, or is something else.

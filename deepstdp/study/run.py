@@ -18,7 +18,8 @@ def run_study(
     """Do what is not done yet of a study, into ``out``.
 
     ``out/tuning`` has the trials of the search for settings, ``out/<subset>/<variant>/seed-<seed>``
-    the runs, and ``out/study.json`` what they show. The same call goes on after an interruption.
+    the runs, and ``out/<study>.json`` what they show. The same call goes on after an interruption.
+    Studies may share ``out``, and with it the runs of variants that they have in common.
 
     Args:
         study: what to do.
@@ -28,7 +29,7 @@ def run_study(
         command: to be written down with the results.
 
     Returns:
-        What ``study.json`` holds, and the trials that failed, whose seeds are left out.
+        What ``<study>.json`` holds, and the trials that failed, whose seeds are left out.
 
     Raises:
         UserError: something that concerns all trials; or every seed of a subset lacks a trial.

@@ -69,7 +69,7 @@ class Study:
         recipes: the config of each variant, before tuning.
         variants: settings in which each differs from the others.
         tuned_as: for each variant, whose tuned settings it takes.
-        tuned: settings that were found before.
+        tuned: settings that another study found, by its variants.
         seeds: paired over all variants.
         baseline: the variant that others are measured against.
         subsets: ``data.classes`` by name; each is a comparison of its own.
@@ -203,7 +203,11 @@ def _range(value: Any) -> Range:
 
 
 def _read_tuned(path: Path) -> dict[str, Settings]:
-    return {name: dict(settings) for name, settings in _read_mapping(path).items()}
+    """What the tuning of another study found; results are JSON, which is YAML."""
+    found = _read_mapping(path).get("tuning")
+    if not isinstance(found, dict):
+        raise UserError(f"{path} has no tuning: give the results of a study that has one")
+    return {name: dict(of_one["settings"]) for name, of_one in found.items()}
 
 
 def _read_mapping(path: Path) -> Record:

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from deepstdp.config import AugmentationConfig, Config
+from deepstdp.config.data import COLOUR
 from deepstdp.data.augment import augment
 
 ASSIGNED = 0x7FFF
@@ -29,8 +30,10 @@ def make_view(
 ) -> Float[Tensor, "b c h w"]:
     """One augmented view of each image; those numbered from ``training.views`` on are small."""
     strength = config.augmentation
-    if config.training.views <= view < ASSIGNED:
-        strength = _small(strength)
+    if view == ASSIGNED:
+        strength = _assigned(strength)
+    elif view >= config.training.views:
+        strength = replace(strength, crop_scale=strength.small_crop_scale)
     return augment(images, view_keys(keys, view), config.seed, epoch, strength)
 
 
@@ -45,5 +48,7 @@ def make_views(
     return torch.cat([make_view(images, keys, epoch, view, config) for view in range(n_views)])
 
 
-def _small(strength: AugmentationConfig) -> AugmentationConfig:
-    return replace(strength, crop_scale=strength.small_crop_scale)
+def _assigned(strength: AugmentationConfig) -> AugmentationConfig:
+    """A weaker augmentation: what is to be predicted should be worth predicting."""
+    colour = {name: strength.assigned_colour * getattr(strength, name) for name in COLOUR}
+    return replace(strength, crop_scale=strength.assigned_crop_scale, **colour)

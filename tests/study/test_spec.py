@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,9 @@ def written(tmp_path):
 
 
 def test_what_beats_what(written, tmp_path):
-    tuned = {"stdp": {"training.learning_rate": 0.2, "training.momentum": 0.5}}
-    (tmp_path / "tuned.yaml").write_text(yaml.safe_dump(tuned))
-    study = read_study(written(tuned="tuned.yaml"), {"training.dropout": "0.3"})
+    settings = {"training.learning_rate": 0.2, "training.momentum": 0.5}
+    (tmp_path / "other.json").write_text(json.dumps({"tuning": {"stdp": {"settings": settings}}}))
+    study = read_study(written(tuned="other.json"), {"training.dropout": "0.3"})
     assert (study.name, list(study.variants)) == (
         "small",
         ["kmeans", "stdp", "stdp-short", "untrained"],
@@ -75,6 +76,8 @@ def test_each_subset_has_its_classes(written):
         ({"panels": {"all": ["stdp", "x"]}}, "there is no variant x"),
         ({"sedes": [0]}, "unknown key sedes"),
         ({"base": "nothing.yaml"}, "cannot be read"),
+        ({"tuned": "nothing.json"}, "cannot be read"),
+        ({"tuned": "recipe.yaml"}, "has no tuning"),
         ({"variants": {"kmeans": {"training.epoch": 3}}}, "variant kmeans: .*training.epochs"),
         ({"variants": {"kmeans": {"training.epochs": -3}}}, "must not be negative"),
         ({"tuning": {"n_trials": 2}}, "the tuning lacks or misuses"),

@@ -57,7 +57,7 @@ def test_a_study_from_the_command_line(study_file, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["study", str(study_file), "--out", str(out), "--training.batch_size", "16"]) == 0
     printed = capsys.readouterr().out
-    record = json.loads((out / "study.json").read_text())
+    record = json.loads((out / "pair.json").read_text())
     assert set(record["subsets"]) == {"three", "two"}
     assert record["command"].startswith(f"deepstdp study {study_file} --out")
     tuned = record["tuning"]["stdp"]
@@ -86,7 +86,7 @@ def test_a_study_from_the_command_line(study_file, tmp_path, capsys):
     drawn = {path.name: path.read_bytes() for path in out.glob("*.png")}
     assert set(drawn) == {f"pair-{s}{c}.png" for s in ("three", "two") for c in ("", "-curves")}
     again = tmp_path / "again"
-    assert main(["study", str(out / "study.json"), "--out", str(again)]) == 0
+    assert main(["study", str(out / "pair.json"), "--out", str(again)]) == 0
     assert {path.name: path.read_bytes() for path in again.glob("*.png")} == drawn
     assert capsys.readouterr().out.split("figures")[0] in printed
 

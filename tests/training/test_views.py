@@ -41,7 +41,16 @@ def test_small_views_come_last_and_are_small():
     alike = replace(mixed.augmentation, crop_scale=(0.1, 0.1))
     small = replace(config(views=3), augmentation=alike)
     assert torch.equal(torch.cat(views[1:]), make_views(IMAGES, KEYS, 3, small)[6:])
-    # The view that is assigned is a large one.
-    assert torch.equal(
-        make_view(IMAGES, KEYS, 3, ASSIGNED, mixed), make_view(IMAGES, KEYS, 3, ASSIGNED, config())
+
+
+def test_the_assigned_view_has_a_strength_of_its_own():
+    strong = AugmentationConfig(
+        crop_scale=(0.2, 0.2), hue=0.5, assigned_crop_scale=(1.0, 1.0), assigned_colour=0.0
     )
+    shown = Config(augmentation=replace(strong, crop_ratio=(1.0, 1.0)))
+    assert torch.allclose(make_view(IMAGES, KEYS, 3, ASSIGNED, shown), IMAGES / 255, atol=1e-5)
+    alike = replace(shown.augmentation, assigned_crop_scale=(0.2, 0.2), assigned_colour=1.0)
+    weak = replace(shown, augmentation=alike)
+    keys = KEYS | (ASSIGNED << 48)
+    expected = augment(IMAGES, keys, 0, 3, shown.augmentation)
+    assert torch.equal(make_view(IMAGES, KEYS, 3, ASSIGNED, weak), expected)
