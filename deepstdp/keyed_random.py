@@ -38,6 +38,7 @@ class Stream(IntEnum):
     TUNING = 13
     SUBSPACE = 14
     HELD = 15
+    FEW_LABELS = 16
 
 
 def philox(counter: Counter, key: tuple[int, int]) -> Counter:

@@ -19,6 +19,7 @@ from deepstdp.data import Dataset, load_dataset
 from deepstdp.environment import hardware, versions
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
+from deepstdp.few_labels import fine_tuned_accuracies
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
@@ -134,7 +135,7 @@ def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Pr
         metrics = loop.learn(epoch) | loop.measure(epoch)
         position.wall_seconds = earlier + time.perf_counter() - started
         group.first(partial(_keep, run, position, metrics, loop, progress))
-    _finish(run, loop, position, dataset, earlier - started)
+    _finish(run, loop, position, dataset, earlier - started, progress)
 
 
 def _check_alike(dataset: Dataset, group: Group) -> None:
@@ -215,13 +216,20 @@ def epoch_line(metrics: Metrics, n_epochs: int, seconds: float) -> str:
 
 
 def _finish(
-    run: RunDir, loop: Loop, position: Position, dataset: Dataset, offset_seconds: float
+    run: RunDir,
+    loop: Loop,
+    position: Position,
+    dataset: Dataset,
+    offset_seconds: float,
+    progress: Progress,
 ) -> None:
     """Assign once more with the final network, and write weights, labels, examples, summary."""
     group = loop.model.runtime.group
     metrics = loop.measure(loop.n_epochs) if loop.n_epochs > 0 else position.untrained
     if loop.n_epochs > 0:
         metrics = loop.reassign(measured=True) | metrics
+    with loop.clock("evaluation"):
+        metrics = metrics | fine_tuned_accuracies(loop.model, dataset, loop.config, progress)
     group.first(lambda: _write_results(run, loop, position, dataset, offset_seconds, metrics))
 
 

@@ -24,7 +24,7 @@ LAYERS = [
     {"training"},
     {"model"},
     {"pipeline"},
-    {"checkpoint", "inference", "cluster_features"},
+    {"checkpoint", "inference", "cluster_features", "few_labels"},
     {"runner"},
     {"comparison"},
     {"study"},

@@ -73,6 +73,10 @@ def _closing(summary: Record) -> str:
     for key, name in (("linear_probe_accuracy", "linear probe"), ("knn_accuracy", "k-NN")):
         if final.get(key) is not None:
             lines.append(f"{name}: {final[key]:.1%} (untrained {untrained[key]:.1%})")
+    for key in sorted(final):
+        if key.startswith("fine_tuned_accuracy_"):
+            share = float(key.rpartition("_")[2])
+            lines.append(f"fine-tuned on {share:.2g} of the labels: {final[key]:.1%}")
     if summary["n_skipped"]:
         lines.append(f"left out {summary['n_skipped']} files (summary.json names them)")
     lines.append(f"time: {summary['wall_seconds']:.0f} s ({time_shares(seconds)})")

@@ -7,12 +7,15 @@ from deepstdp.comparison.statistics import Estimate
 from deepstdp.files import Record
 from deepstdp.pipeline import STAGES
 
+_FEW = "fine_tuned_accuracy_"
 
-def _header(baseline: str) -> tuple[str, ...]:
+
+def _header(baseline: str, fractions: Sequence[str]) -> tuple[str, ...]:
     return (
         "method",
         "linear probe %",
         "k-NN %",
+        *(f"{float(fraction):.0%} of labels" for fraction in fractions),
         "NMI",
         "stability",
         f"vs {baseline} %",
@@ -26,8 +29,11 @@ def _header(baseline: str) -> tuple[str, ...]:
 def markdown(comparison: Record) -> str:
     """One row a method: mean and 95 % interval (half width) over seeds."""
     baseline = comparison["baseline"]
-    header = _header(baseline)
-    rows = [_row(name, comparison) for name in comparison["methods"]]
+    methods = comparison["methods"]
+    known = dict.fromkeys(key for method in methods.values() for key in method)
+    fractions = [key.removeprefix(_FEW) for key in known if key.startswith(_FEW)]
+    header = _header(baseline, fractions)
+    rows = [_row(name, comparison, fractions) for name in methods]
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = [_line(header, widths), _line(["-" * w for w in widths], widths)]
     lines += [_line(row, widths) for row in rows]
@@ -73,7 +79,7 @@ def method_time_shares(comparison: Record) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, comparison: Record) -> list[str]:
+def _row(name: str, comparison: Record, fractions: Sequence[str]) -> list[str]:
     method = comparison["methods"][name]
     versus = comparison["versus_baseline"].get(name, {})
     accuracy = versus.get("linear_probe_accuracy", {})
@@ -85,6 +91,7 @@ def _row(name: str, comparison: Record) -> list[str]:
         name,
         _show(method.get("linear_probe_accuracy"), "{:.1f}", 100),
         _show(method.get("knn_accuracy"), "{:.1f}", 100),
+        *(_show(method.get(_FEW + fraction), "{:.1f}", 100) for fraction in fractions),
         _show(method.get("nmi_labels"), "{:.3f}"),
         _show(method.get("assignment_stability"), "{:.2f}"),
         _show(accuracy.get("percent"), "{:+.1f}"),

@@ -55,6 +55,19 @@ def test_rows_by_hand():
     assert len({len(line) for line in lines[:4]}) == 1
 
 
+def test_accuracies_from_few_labels_have_columns_of_their_own():
+    few = {
+        "fine_tuned_accuracy_0.01": estimate(0.2, 0.01),
+        "fine_tuned_accuracy_0.1": estimate(0.3),
+    }
+    methods = COMPARISON["methods"]
+    lines = markdown(COMPARISON | {"methods": methods | {"stdp": methods["stdp"] | few}})
+    header, _, stdp, raw, *_ = lines.splitlines()
+    assert "| k-NN % | 1% of labels | 10% of labels | NMI" in " ".join(header.split())
+    assert "| 20.0 +- 1.0 | 30.0 |" in " ".join(stdp.split())
+    assert raw.count("|") == header.count("|")
+
+
 def test_time_shares():
     assert method_time_shares(COMPARISON) == (
         "stdp: 31 s (features 20%, reduction 10%, clustering 10%, training 50%, evaluation 10%)"
