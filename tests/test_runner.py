@@ -131,17 +131,33 @@ class Killed(Exception):
     """Stands for a kill at a given epoch."""
 
 
-@pytest.mark.parametrize("method", ["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random"])
-def test_a_resumed_run_is_the_unbroken_one(tmp_path, digits, method, monkeypatch):
-    config = small(method, epochs=4, checkpoint_minutes=0.0)
+SWAPPED = {
+    "targets": "batch",
+    "views": 2,
+    "small_views": 1,
+    "teacher_momentum": 0.9,
+    "schedule": "cosine",
+    "warmup_epochs": 1.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "swapped"),
+    [
+        *((method, {}) for method in ("stdp", "kmeans", "kmeans-warm", "sinkhorn", "random")),
+        *((method, SWAPPED) for method in ("stdp", "kmeans-warm", "sinkhorn")),
+    ],
+)
+def test_a_resumed_run_is_the_unbroken_one(tmp_path, digits, method, swapped, monkeypatch):
+    config = small(method, epochs=4, checkpoint_minutes=0.0, **swapped)
     whole = run_experiment(config, tmp_path / "whole", dataset=digits)
 
     train = Trainer.epoch
 
-    def killed(self, images, labels, epoch):
+    def killed(self, images, labels, epoch, targets):
         if epoch == 3:
             raise Killed
-        return train(self, images, labels, epoch)
+        return train(self, images, labels, epoch, targets)
 
     monkeypatch.setattr(Trainer, "epoch", killed)
     with pytest.raises(Killed):

@@ -86,7 +86,7 @@ class Sinkhorn(Clusterer):
         assert self._prototypes is not None
         config, n = self.config, len(features)
         earlier = features[:0] if self._queue is None else self._queue
-        every = torch.cat([features, earlier])[: max(n, config.queue)]
+        every = torch.cat([features, earlier])[: max(n, config.queue // self._group.size)]
         plan = self._plan(every, self._prototypes)[:n]
         self._queue = every
         share, total = self._group.sum(plan.sum(dim=0)), self._group.sum(plan.T @ features)

@@ -38,6 +38,7 @@ def test_several_processes_find_what_one_finds(method, size):
         labels = [clusterer.fit_predict(own).labels for _ in range(2)]
         if clusterer.can_predict:
             labels.append(clusterer.predict(own).labels)
+            labels += [clusterer.targets(own).argmax(dim=1) for _ in range(2)]
         again = clusterer.retest(own)
         return labels if again is None else [*labels, again.labels]
 
