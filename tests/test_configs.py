@@ -17,6 +17,7 @@ def test_there_are_configs():
         "digits",
         "tiny-imagenet-10",
         "tiny-imagenet-10-cpu",
+        "deep-stdp-2-cpu",
     }
 
 

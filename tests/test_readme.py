@@ -28,7 +28,8 @@ SMALL_DATA = ["--data.classes", "first-4", "--clustering.n_clusters", "6"]
 @pytest.fixture
 def workplace(tmp_path, tiny_zip, class_folder, monkeypatch):
     """A folder with what the commands name."""
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    for folder in ("configs", "studies", "benchmarks/results"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     tiny_zip.rename(tmp_path / "tiny-imagenet-200.zip")
     class_folder.rename(tmp_path / "photos")
     (tmp_path / "new-photos").mkdir()
@@ -40,6 +41,7 @@ def test_every_command_runs(workplace, capsys):
     assert {command.split()[1] for command in COMMANDS if command.startswith("deepstdp")} == {
         "train",
         "compare",
+        "study",
         "evaluate",
         "predict",
         "cluster",

@@ -43,7 +43,7 @@ def draw_panels(subset: Record, panels: Mapping[str, Sequence[str]], title: str)
     axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).flat
     for axis, (name, variants) in zip(axes, panels.items(), strict=False):
         _draw_panel(axis, subset, [v for v in variants if v in subset["trials"]])
-        axis.set_title(name, fontsize=10)
+        axis.set_title(name, fontsize=10)  # nothing for a single panel without a name
     for axis in list(axes)[len(panels) :]:
         axis.set_axis_off()
     figure.supxlabel("linear probe accuracy (%)", fontsize=10)

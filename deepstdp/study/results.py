@@ -51,7 +51,7 @@ def collect(
         "command": command,
         "date": date.today().isoformat(),
         "baseline": study.baseline,
-        "panels": study.panels or {study.title: list(study.variants)},
+        "panels": study.panels or {"": list(study.variants)},
         "settings": {name: study.settings_of(name) for name in study.variants},
         "recipe": asdict(study.config(study.baseline)),
         "tuning": tuning,
