@@ -22,6 +22,7 @@ def _header(baseline: str, fractions: Sequence[str]) -> tuple[str, ...]:
         "points",
         f"epochs to {baseline}'s best",
         "speed-up",
+        "in seconds",
         "s/run",
     )
 
@@ -40,6 +41,16 @@ def markdown(comparison: Record) -> str:
     n_seeds = len(comparison["seeds"])
     interval = "+- half the 95 % t-interval" if n_seeds > 1 else "no interval: one seed"
     lines += ["", f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, {interval}."]
+    bootstrap = [
+        f"{name} {_show(record['bootstrap_ratio'], '{:.3f}')}"
+        for name, record in comparison["versus_baseline"].items()
+        if record.get("bootstrap_ratio", {}).get("ci95") and n_seeds > 1
+    ]
+    if bootstrap:
+        lines.append(
+            f"Ratio to {baseline} with the 95 % interval of a bootstrap over seeds and images: "
+            f"{', '.join(bootstrap)}."
+        )
     if missing := comparison.get("missing"):
         lines.append(f"Left out, for all methods, the seeds of what failed: {', '.join(missing)}.")
     versus = comparison["versus_baseline"]
@@ -98,6 +109,7 @@ def _row(name: str, comparison: Record, fractions: Sequence[str]) -> list[str]:
         _show(accuracy.get("points"), "{:+.1f}"),
         (">= " if censored else "") + _show(epochs, "{:.0f}"),
         ("<= " if censored else "") + _show(versus.get("epochs_speedup"), "{:.2f}"),
+        ("<= " if censored else "") + _show(versus.get("seconds_speedup"), "{:.2f}"),
         _show(method.get("wall_seconds"), "{:.0f}"),
     ]
 

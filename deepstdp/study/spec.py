@@ -1,6 +1,7 @@
 """A study as a YAML file says it: variants, seeds, subsets of classes, and how to tune."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -171,6 +172,9 @@ def read_study(path: Path, overrides: Settings | None = None) -> Study:
 def _check(study: Study, path: Path) -> None:
     named = [study.baseline, *(name for panel in study.panels.values() for name in panel)]
     named += [] if study.tuning is None else list(study.tuning.space)
+    for name in (*study.variants, *study.subsets):
+        if not re.fullmatch(r"[\w.-]+", name):  # it is to be a folder
+            raise UserError(f"{path}: {name}: names take letters, digits, '-', '_' and '.' only")
     for name in named:
         if name not in study.variants:
             raise UserError(f"{path}: there is no variant {name}")

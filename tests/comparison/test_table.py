@@ -32,6 +32,8 @@ COMPARISON = {
             },
             "epochs_to_baseline_best": estimate(4.0),
             "epochs_speedup": {"mean": 2.0, "ci95": [1.5, 3.0]},
+            "seconds_speedup": estimate(1.8),
+            "bootstrap_ratio": {"mean": 1.25, "ci95": [1.1, 1.41]},
             "n_censored": 1,
             "n_levels_below_untrained": 2,
         }
@@ -46,10 +48,11 @@ def test_rows_by_hand():
     cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
     assert cells == [
         "stdp", "50.0 +- 2.0", "-", "0.250", "-", "+25.0 [+20.0, +31.0]", "+10.0 +- 1.0",
-        ">= 4", "<= 2.00 [1.50, 3.00]", "31",
+        ">= 4", "<= 2.00 [1.50, 3.00]", "<= 1.80", "31",
     ]  # fmt: skip
     assert lines[3].startswith("| raw-pixels | 40.0")
     assert "2 seeds, +- half the 95 % t-interval." in lines
+    assert lines[-3].endswith("over seeds and images: stdp 1.250 [1.100, 1.410].")
     assert lines[-2].endswith("upper bounds: stdp 1 of 2.")
     assert lines[-1].startswith("In 2 of 2 seeds kmeans's best is no better than the untrained")
     assert len({len(line) for line in lines[:4]}) == 1

@@ -72,6 +72,8 @@ def test_each_subset_has_its_classes(written):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"variants": {"kmeans": {}, "a/b": {}}}, "a/b: names take letters"),
+        ({"subsets": {"../x": "all"}}, "../x: names take letters"),
         ({"baseline": "kmean"}, "there is no variant kmean"),
         ({"panels": {"all": ["stdp", "x"]}}, "there is no variant x"),
         ({"sedes": [0]}, "unknown key sedes"),
