@@ -178,6 +178,10 @@ class Loop:
             )
             return measure_features(self._predictions, truth)
 
+    def measured_images(self) -> list[str]:
+        """Names of the validation images that are measured on."""
+        return [self._data.val.names[i] for i in self._held["val"]]
+
     def correct_images(self) -> dict[str, str]:
         """Which of the validation images the last measurement got right."""
         return correct_images(self._predictions, self._truth)

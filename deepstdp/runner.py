@@ -261,7 +261,7 @@ def _write_results(
         "final": metrics,
         "untrained": position.untrained,
         "correct": loop.correct_images(),
-        "val_images": _digest(dataset.val.names),
+        "val_images": _digest(loop.measured_images()),
         "n_train": len(dataset.train),
         "n_val": len(dataset.val),
         "class_names": dataset.class_names,

@@ -16,6 +16,7 @@ from deepstdp.report.study_figures import save_study_figures
 from deepstdp.study.results import read_results
 from deepstdp.study.run import run_study
 from deepstdp.study.spec import overrides_of, read_study
+from deepstdp.study.table import subsets_table
 
 _OWN = ("out", "workers", "executor", "retries")
 
@@ -38,10 +39,13 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     if args.config:
         raise UserError("a study names its recipe itself: leave --config out")
     path, out = Path(args.study), Path(args.out)
+    overrides = overrides_of(arguments, _OWN)
     if path.suffix == ".json":
+        if overrides:
+            raise UserError(f"{path} holds results: --{next(iter(overrides))} cannot change them")
         _show(read_results(path), out)
         return 0
-    planned = read_study(path, overrides_of(arguments, _OWN))
+    planned = read_study(path, overrides)
     execution = Execution(args.workers, args.executor, args.retries)
     command = " ".join(["deepstdp study", *arguments])
     with ConsoleProgress() as progress:
@@ -60,5 +64,8 @@ def _show(record: Record, out: Path) -> None:
         table = markdown(subset["comparison"])
         write_atomically(out / f"{record['name']}-{name}.md", (table + "\n").encode())
         print(f"\n{record['title']}: {name}\n\n{table}")
+    if over_subsets := subsets_table(record):
+        write_atomically(out / f"{record['name']}-subsets.md", (over_subsets + "\n").encode())
+        print(f"\nOver subsets of classes\n\n{over_subsets}")
     figures = save_study_figures(record, out)
     print("\nfigures: " + ", ".join(str(figure) for figure in figures))

@@ -54,6 +54,15 @@ class CustomClusterer(Clusterer):
             return None
         return self._call_if_any("retest", features)
 
+    def targets(self, features: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        """A ``Clusterer``'s own targets; of other objects the clusters that they assign."""
+        if not isinstance(self.wrapped, Clusterer):
+            return super().targets(features)
+        wrapped, (start, _) = self.wrapped, self._group.rows(len(features))
+        every = self._group.gather(features)
+        found = self._group.first(lambda: wrapped.targets(every))
+        return found[start : start + len(features)].to(features.device)
+
     def state(self) -> State:
         """What the object says must be saved."""
         return self.wrapped.state() if hasattr(self.wrapped, "state") else {}

@@ -20,7 +20,7 @@ class Sweep:
 
     Attributes:
         runs: by variant, the runs of ``seeds`` in their order.
-        seeds: those that every variant finished.
+        seeds: those that every variant finished that finished any.
         failures: the trials that did not finish.
     """
 
@@ -85,10 +85,14 @@ def _write_failures(out: Path, failures: Sequence[Failure]) -> None:
 
 
 def _paired(trials: Sequence[Trial], failures: list[Failure]) -> Sweep:
-    """Leave out the seeds that a variant did not finish."""
-    incomplete = {failure.trial.config.seed for failure in failures}
-    whole = [trial for trial in trials if trial.config.seed not in incomplete]
+    """Leave out the variants that finished no seed, then the seeds that another did not finish."""
+    failed = {failure.trial.key for failure in failures}
+    finished = [trial for trial in trials if trial.key not in failed]
+    alive = {trial.variant for trial in finished}
+    incomplete = {f.trial.config.seed for f in failures if f.trial.variant in alive}
     runs: dict[str, list[RunDir]] = {}
-    for trial in whole:
-        runs.setdefault(trial.variant, []).append(RunDir.open(trial.path))
-    return Sweep(runs, sorted({trial.config.seed for trial in whole}), failures)
+    for trial in finished:
+        if trial.config.seed not in incomplete:
+            runs.setdefault(trial.variant, []).append(RunDir.open(trial.path))
+    seeds = dict.fromkeys(trial.config.seed for trial in trials if trial.variant in alive)
+    return Sweep(runs, [seed for seed in seeds if seed not in incomplete], failures)

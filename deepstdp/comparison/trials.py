@@ -88,13 +88,17 @@ def plan_trials(variants: Mapping[str, Config], seeds: Sequence[int], out: Path)
     """Every trial, seed by seed; the untrained network is always among the variants.
 
     Raises:
-        UserError: ``out`` holds trials of another config, or trials are to have many devices.
+        UserError: ``out`` holds trials of another config, variants differ in their images, or
+            trials are to have many devices.
     """
     if any(config.devices != 1 or config.num_nodes != 1 for config in variants.values()):
         raise UserError("each trial gets one device: leave --devices out, give --workers")
+    first = next(iter(variants.values()))
+    if any(config.data != first.data for config in variants.values()):
+        raise UserError("all variants need the same images: data.* cannot differ between them")
     wanted = dict(variants)
     if all(config.clustering.method != "none" for config in wanted.values()):
-        wanted |= method_variants(next(iter(wanted.values())), [UNTRAINED])
+        wanted |= method_variants(first, [UNTRAINED])
     trials = [
         Trial(name, replace(config, seed=seed), out / name / f"seed-{seed}")
         for seed in seeds

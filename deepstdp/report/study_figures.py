@@ -16,17 +16,22 @@ _PANEL_WIDTH, _ROW_HEIGHT, _MOST_COLUMNS = 5.5, 0.3, 2
 
 
 def save_study_figures(record: Record, out: Path) -> list[Path]:
-    """Draw ``<name>-<subset>.png``, the accuracies, and ``-curves.png``, how they came about."""
+    """Draw ``<name>-<subset>.png``, the accuracies, and ``-curves.png``, how they came about.
+
+    Of several panels each has curves of its own, numbered.
+    """
     made = []
     for name, subset in record["subsets"].items():
         path = out / f"{record['name']}-{name}.png"
         made.append(save_figure(draw_panels(subset, record["panels"], record["title"]), path))
-        first = next(iter(record["panels"].values()))
-        curves = {v: [_epochs(t) for t in subset["trials"][v]] for v in first}
-        curves = {v: of_seeds for v, of_seeds in curves.items() if len(of_seeds[0]) > 1}
         untrained = {k: v["mean"] for k, v in _untrained(subset).items() if isinstance(v, dict)}
-        path = path.with_name(f"{path.stem}-curves.png")
-        made.append(save_figure(draw_curves(curves, untrained), path))
+        for number, variants in enumerate(record["panels"].values(), 1):
+            trials = {v: subset["trials"][v] for v in variants if v in subset["trials"]}
+            curves = {v: [_epochs(t) for t in of_seeds] for v, of_seeds in trials.items()}
+            curves = {v: of_seeds for v, of_seeds in curves.items() if len(of_seeds[0]) > 1}
+            which = f"-{number}" if len(record["panels"]) > 1 else ""
+            target = path.with_name(f"{path.stem}-curves{which}.png")
+            made.append(save_figure(draw_curves(curves, untrained), target))
     return made
 
 
@@ -40,11 +45,11 @@ def draw_panels(subset: Record, panels: Mapping[str, Sequence[str]], title: str)
     longest = max(len(variants) for variants in panels.values())
     size = (_PANEL_WIDTH * n_columns + 1, (_ROW_HEIGHT * longest + 1.0) * n_rows + 0.5)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).flat
+    axes = list(figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).flat)
     for axis, (name, variants) in zip(axes, panels.items(), strict=False):
         _draw_panel(axis, subset, [v for v in variants if v in subset["trials"]])
         axis.set_title(name, fontsize=10)  # nothing for a single panel without a name
-    for axis in list(axes)[len(panels) :]:
+    for axis in axes[len(panels) :]:
         axis.set_axis_off()
     figure.supxlabel("linear probe accuracy (%)", fontsize=10)
     figure.suptitle(title, fontsize=11)

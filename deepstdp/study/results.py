@@ -116,7 +116,7 @@ def _points(tables: Sequence[Mapping[str, float]], variant: str) -> Estimate:
 
 
 def _means(comparison: Record) -> dict[str, float]:
-    """The mean linear probe of every variant; ``untrained`` whatever the variant is called."""
+    """The mean linear probe of every variant that has one."""
     methods = comparison["methods"]
     probes = {name: method.get("linear_probe_accuracy") for name, method in methods.items()}
     return {name: p["mean"] for name, p in probes.items() if p and np.isfinite(p["mean"] or np.nan)}

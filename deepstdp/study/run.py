@@ -43,11 +43,12 @@ def run_study(
         if len(study.subsets) > 1:
             progress.line(f"---- {subset}")
         sweep = run_trials(study.configs(subset), study.seeds, out / subset, execution, progress)
-        if not sweep.seeds:
-            raise UserError(
-                f"every seed lacks a trial: nothing to compare; the same command runs again what "
-                f"failed, {out / subset / 'failures.json'} says why"
-            )
         sweeps[subset] = sweep
+    whole = {name: sweep for name, sweep in sweeps.items() if sweep.seeds}
+    if not whole:
+        raise UserError(
+            f"every seed lacks a trial: nothing to compare; the same command runs again what "
+            f"failed, the failures.json below {out} say why"
+        )
     failures = [failure for sweep in sweeps.values() for failure in sweep.failures]
-    return collect(study, sweeps, tuning, command, out), failures
+    return collect(study, whole, tuning, command, out), failures

@@ -20,6 +20,16 @@ Settings = dict[str, Any]
 
 _NEEDED = ("base", "seeds", "baseline", "variants")
 _KEYS = ("title", "settings", "subsets", "tuning", "tuned", "panels")
+_KINDS = {
+    "seeds": list,
+    "variants": dict,
+    "settings": dict,
+    "subsets": dict,
+    "tuning": dict,
+    "panels": dict,
+}
+_RESERVED = ("tuning", "raw-pixels")
+"""Folders that a study makes beside those of subsets and variants."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,9 @@ def read_study(path: Path, overrides: Settings | None = None) -> Study:
         raise UserError(f"{path}: unknown key {unknown[0]}; there are {', '.join(_NEEDED + _KEYS)}")
     if missing := sorted(set(_NEEDED) - set(content)):
         raise UserError(f"{path}: {missing[0]} is missing")
+    for key, kind in _KINDS.items():
+        if key in content and not isinstance(content[key], kind):
+            raise UserError(f"{path}: {key} must be a {'list' if kind is list else 'mapping'}")
     variants = {str(name): dict(settings or {}) for name, settings in content["variants"].items()}
     variants.setdefault(UNTRAINED, {"clustering.method": "none"})
     tuned_as = {name: settings.pop("tuned_as", name) for name, settings in variants.items()}
@@ -170,16 +183,45 @@ def read_study(path: Path, overrides: Settings | None = None) -> Study:
 
 
 def _check(study: Study, path: Path) -> None:
-    named = [study.baseline, *(name for panel in study.panels.values() for name in panel)]
-    named += [] if study.tuning is None else list(study.tuning.space)
     for name in (*study.variants, *study.subsets):
-        if not re.fullmatch(r"[\w.-]+", name):  # it is to be a folder
-            raise UserError(f"{path}: {name}: names take letters, digits, '-', '_' and '.' only")
-    for name in named:
+        # It is to be a folder, and some there are already.
+        if not re.fullmatch(r"\w[\w.-]*", name) or name in _RESERVED:
+            raise UserError(
+                f"{path}: {name}: names take letters, digits, '-', '_' and '.', and none is "
+                f"{' or '.join(_RESERVED)}"
+            )
+    searched = {} if study.tuning is None else study.tuning.space
+    panels = [name for panel in study.panels.values() for name in panel]
+    for name in (study.baseline, *panels, *searched):
         if name not in study.variants:
             raise UserError(f"{path}: there is no variant {name}")
-    if study.tuning is not None and study.tuning.seed in study.seeds:
+    for name, other in study.tuned_as.items():
+        if other not in {*study.variants, *study.tuned}:
+            raise UserError(f"{path}: {name} is tuned_as {other}, which is no variant")
+    if not study.seeds or len(set(study.seeds)) < len(study.seeds):
+        raise UserError(f"{path}: seeds must be given, each once")
+    _check_tuning(study, path)
+    if "data.classes" in study.overrides and set(study.subsets.values()) != {None}:
+        raise UserError(f"{path} chooses the classes itself: leave --data.classes out")
+    for name in ("seed", "data.split"):
+        if name in study.overrides:
+            raise UserError(f"{path} chooses {name} itself: leave --{name} out")
+
+
+def _check_tuning(study: Study, path: Path) -> None:
+    tuning = study.tuning
+    if tuning is None:
+        return
+    if tuning.seed in study.seeds:
         raise UserError(f"{path}: the seed of the tuning must not be one of the study's")
+    if tuning.n_trials < 1:
+        raise UserError(f"{path}: n_trials must be at least 1")
+    for variant, space in tuning.space.items():
+        for name in space:
+            if name in study.overrides:
+                raise UserError(f"{path} searches for {name}: leave --{name} out")
+            if name in study.variants[variant] or name.startswith("data."):
+                raise UserError(f"{path}: {name} of {variant} is fixed: it cannot be searched")
 
 
 def _recipe(path: Path, variant: str, base: Path, settings: Settings) -> Config:
@@ -203,12 +245,20 @@ def _tuning(path: Path, content: Record) -> Tuning:
 
 
 def _range(value: Any) -> Range:
-    return Range(choices=value) if isinstance(value, list) else Range(**value)
+    if isinstance(value, list):
+        return Range(choices=value)
+    low, high = float(value["low"]), float(value["high"])  # YAML reads 1e-6 as text
+    return Range(low=low, high=high, log=bool(value.get("log", False)))
 
 
 def _read_tuned(path: Path) -> dict[str, Settings]:
-    """What the tuning of another study found; results are JSON, which is YAML."""
-    found = _read_mapping(path).get("tuning")
+    """What the tuning of another study found."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["tuning"]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError):
+        found = None
     if not isinstance(found, dict):
         raise UserError(f"{path} has no tuning: give the results of a study that has one")
     return {name: dict(of_one["settings"]) for name, of_one in found.items()}
@@ -239,8 +289,9 @@ def overrides_of(arguments: Sequence[str], own: Sequence[str]) -> Settings:
         own: names of the options that are the command's own.
     """
     settings: Settings = {}
-    parts = [part for argument in arguments for part in argument.split("=", 1)]
-    for name, value in zip(parts, parts[1:], strict=False):
-        if name.startswith("--") and name.removeprefix("--") not in own:
-            settings[name.removeprefix("--")] = value
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument.startswith("--"):
+            name, equals, value = argument.removeprefix("--").partition("=")
+            if name not in own:
+                settings[name] = value if equals else following
     return settings

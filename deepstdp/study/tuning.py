@@ -7,6 +7,7 @@ from typing import Any
 from deepstdp.comparison.executors import DatasetOfSeed
 from deepstdp.comparison.pool import Execution, TrialPool
 from deepstdp.comparison.trials import Trial, check_unchanged
+from deepstdp.data import load_dataset
 from deepstdp.errors import UserError
 from deepstdp.files import Record, write_json
 from deepstdp.progress import Progress
@@ -14,7 +15,10 @@ from deepstdp.study.spec import Range, Settings, Study, Tuning
 
 
 def tune(study: Study, out: Path, execution: Execution, progress: Progress) -> Record:
-    """Search for each variant's settings by optuna's tree-structured Parzen estimator.
+    """Search for each variant's settings by optuna's sampler.
+
+    That is the tree-structured Parzen estimator, which draws its first ten trials at random; with
+    equal ranges all variants try the same values.
 
     A search that was cut short goes on; one that is done is read again. Every trial leaves its
     run directory in ``out/<variant>/trial-<number>``.
@@ -29,21 +33,24 @@ def tune(study: Study, out: Path, execution: Execution, progress: Progress) -> R
         For each variant the best ``settings``, their ``value``, and all ``trials``.
 
     Raises:
-        UserError: optuna is not installed, or a trial fails.
+        UserError: optuna is not installed, the images cannot be tuned on, or all trials of a
+            variant fail.
     """
     tuning = study.tuning
     assert tuning is not None
+    _check_images(study, tuning, progress)
     datasets = DatasetOfSeed(study.config(study.baseline, _split(tuning)).data, progress)
-    with TrialPool(execution, study.config(study.baseline), datasets, progress) as pool:
+    # The trials are stopped before the threads that wait for them are joined.
+    with (
+        ThreadPoolExecutor(len(tuning.space)) as threads,
+        TrialPool(execution, study.config(study.baseline), datasets, progress) as pool,
+    ):
 
         def search(variant: str) -> Record:
             return _search(study, variant, out / variant, pool)
 
-        if execution.workers == 1:
-            found = [search(variant) for variant in tuning.space]
-        else:
-            with ThreadPoolExecutor(len(tuning.space)) as threads:
-                found = list(threads.map(search, tuning.space))
+        searches = map if execution.workers == 1 else threads.map
+        found = list(searches(search, tuning.space))
     result = dict(zip(tuning.space, found, strict=True))
     write_json(out / "tuned.json", result)
     return result
@@ -53,34 +60,57 @@ def _split(tuning: Tuning) -> Settings:
     return {"data.split": "tuning", "seed": tuning.seed, "evaluation.every": 0}
 
 
+def _check_images(study: Study, tuning: Tuning, progress: Progress) -> None:
+    """Check that the tuning split can be told apart from what is validated on.
+
+    Raises:
+        UserError: images without labels, or whose validation split is drawn anew with each seed.
+    """
+    data = study.config(study.baseline).data
+    seeds = (tuning.seed, study.seeds[0])
+    first, other = (load_dataset(data, seed, progress).val for seed in seeds)
+    if first.labels is None:
+        raise UserError("tuning needs labelled images")
+    if first.names != other.names:
+        raise UserError(
+            f"{data.source} has no validation split of its own, but one a seed: tuning would look "
+            "at images that other seeds validate on; leave the tuning out"
+        )
+
+
 def _search(study: Study, variant: str, out: Path, pool: TrialPool) -> Record:
     tuning, optuna = study.tuning, _optuna()
     assert tuning is not None
+    states = optuna.trial.TrialState
     out.mkdir(parents=True, exist_ok=True)
     space = {name: _distribution(r) for name, r in tuning.space[variant].items()}
     searcher = _open_search(out / "journal.log")
     if not searcher.trials:
         searcher.enqueue_trial(_recipes_own(study, variant))
-    while len(done := searcher.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < (
-        tuning.n_trials
-    ):
-        started = searcher.get_trials(states=[optuna.trial.TrialState.RUNNING])
+
+    def run_of(trial: Any) -> Trial:
+        config = study.config(variant, _split(tuning) | trial.params)
+        return Trial(f"{variant} {trial.number}", config, out / f"trial-{trial.number}")
+
+    check_unchanged([run_of(trial) for trial in searcher.get_trials(states=[states.COMPLETE])])
+    while len(done := searcher.get_trials(states=[states.COMPLETE, states.FAIL])) < tuning.n_trials:
+        started = searcher.get_trials(states=[states.RUNNING])
         cut_short = [trial for trial in started if set(trial.params) == set(space)]
         if cut_short:
             trial = cut_short[0]
         else:  # a sampler a trial: a search that was cut short goes on as if it had not been
             searcher.sampler = optuna.samplers.TPESampler(seed=tuning.seed + len(done))
             trial = searcher.ask(space)
-        more = _split(tuning) | trial.params
-        run = Trial(
-            f"{variant} {trial.number}", study.config(variant, more), out / f"trial-{trial.number}"
-        )
+        run = run_of(trial)
         check_unchanged([run])
-        if (failure := pool.submit(run).result()) is not None:
-            raise UserError(f"tuning: {failure}")
-        summary = run.summary()
-        assert summary is not None
-        searcher.tell(trial.number, summary["final"][tuning.metric])
+        if pool.submit(run).result() is None:
+            summary = run.summary()
+            assert summary is not None
+            searcher.tell(trial.number, summary["final"][tuning.metric])
+        else:  # settings that diverge are a result too
+            searcher.tell(trial.number, state=states.FAIL)
+    if not searcher.get_trials(states=[states.COMPLETE]):
+        raise UserError(f"tuning of {variant}: every trial failed")
     best = searcher.best_trial
     trials = [{"settings": trial.params, "value": trial.value} for trial in done]
     return {"settings": best.params, "value": best.value, "trials": trials}

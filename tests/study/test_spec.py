@@ -26,6 +26,9 @@ SMALL = {
 }
 
 
+TUNING = {"n_trials": 2, "seed": 9, "variants": {"kmeans": {}}}
+
+
 @pytest.fixture
 def written(tmp_path):
     """Writes a study that differs from ``SMALL`` beside a recipe, and returns its path."""
@@ -83,16 +86,56 @@ def test_each_subset_has_its_classes(written):
         ({"variants": {"kmeans": {"training.epoch": 3}}}, "variant kmeans: .*training.epochs"),
         ({"variants": {"kmeans": {"training.epochs": -3}}}, "must not be negative"),
         ({"tuning": {"n_trials": 2}}, "the tuning lacks or misuses"),
+        ({"tuning": TUNING | {"seed": 1}}, "must not be one of the study's"),
+        ({"tuning": TUNING | {"n_trials": 0}}, "n_trials must be at least 1"),
         (
-            {"tuning": {"n_trials": 2, "seed": 1, "variants": {"kmeans": {}}}},
-            "must not be one of the study's",
+            {"tuning": TUNING | {"space": {"clustering.method": ["stdp", "kmeans"]}}},
+            "clustering.method of kmeans is fixed",
         ),
+        ({"tuning": TUNING | {"space": {"data.image_size": [8, 16]}}}, "cannot be searched"),
+        ({"variants": {"kmeans": {"tuned_as": "kmean"}}}, "kmeans is tuned_as kmean"),
+        ({"seeds": 5}, "seeds must be a list"),
+        ({"seeds": []}, "seeds must be given"),
+        ({"seeds": [0, 0]}, "each once"),
+        ({"variants": ["a"]}, "variants must be a mapping"),
+        ({"tuning": None}, "tuning must be a mapping"),
+        ({"variants": {"kmeans": {}, "raw-pixels": {}}}, "raw-pixels: names take"),
+        ({"subsets": {"..": "all"}}, "[.][.]: names take letters"),
     ],
 )
 def test_what_is_wrong_is_one_line(written, changes, message):
     with pytest.raises(UserError, match=message) as caught:
         read_study(written(**changes))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "seed"),
+        ({}, "data.split"),
+        ({"subsets": {"a": "first-2"}}, "data.classes"),
+        ({"tuning": TUNING | {"space": {"training.momentum": [0.5, 0.9]}}}, "training.momentum"),
+    ],
+)
+def test_what_the_study_decides_itself_is_not_overridden(written, changes, name):
+    values = {"seed": "5", "data.split": "official", "data.classes": "all"}
+    with pytest.raises(UserError, match=f"leave --{name} out"):
+        read_study(written(**changes), {name: values.get(name, "0.5")})
+
+
+def test_small_numbers_survive_the_way_through_a_file(written, tmp_path):
+    settings = {"training.weight_decay": 1e-05}
+    (tmp_path / "other.json").write_text(json.dumps({"tuning": {"stdp": {"settings": settings}}}))
+    path = written(tuned="other.json")
+    text = path.read_text().replace(
+        "other.json",
+        "other.json\ntuning: {n_trials: 1, seed: 9, space: {training.weight_decay: {low: 1e-6, high: 1e-3, log: true}}, variants: {kmeans: {}}}",
+    )
+    path.write_text(text)
+    study = read_study(path)
+    assert study.config("stdp").training.weight_decay == 1e-05
+    assert study.tuning.space["kmeans"]["training.weight_decay"] == Range(None, 1e-6, 1e-3, True)
 
 
 def test_ranges():
@@ -103,8 +146,9 @@ def test_ranges():
 
 
 def test_settings_among_arguments():
-    arguments = ["s.yaml", "--out", "o", "--data.source=x=y", "--training.epochs", "3"]
-    assert overrides_of(arguments, ["out"]) == {"data.source": "x=y", "training.epochs": "3"}
+    arguments = ["s.yaml", "--out", "o", "--data.source=x=y", "--data.classes", "a=b", "--seed=3"]
+    expected = {"data.source": "x=y", "data.classes": "a=b", "seed": "3"}
+    assert overrides_of(arguments, ["out"]) == expected
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)

@@ -8,6 +8,7 @@ import yaml
 
 from deepstdp.cli import main
 from deepstdp.comparison.pool import Execution
+from deepstdp.errors import UserError
 from deepstdp.progress import SILENT
 from deepstdp.study import tuning as tuning_module
 from deepstdp.study.results import over_subsets
@@ -123,8 +124,12 @@ def test_workers_find_the_same(study_file, tmp_path):
     study = read_study(study_file)
     alone = tune(study, tmp_path / "one", Execution(), SILENT)
     shared = tune(study, tmp_path / "two", Execution(workers=2), SILENT)
-    settings = [[t["settings"] for t in found["trials"]] for found in alone.values()]
-    assert settings == [[t["settings"] for t in found["trials"]] for found in shared.values()]
+    assert [found["trials"][0]["settings"] for found in alone.values()] == [
+        found["trials"][0]["settings"] for found in shared.values()
+    ]
+    for variant, found in alone.items():
+        values = [[t["value"] for t in of_one["trials"]] for of_one in (found, shared[variant])]
+        assert values[0] == pytest.approx(values[1], abs=0.13)  # one image of eight
 
 
 @pytest.mark.parametrize(
@@ -147,6 +152,48 @@ def test_a_study_takes_no_config(study_file, tmp_path, capsys):
     arguments = ["--out", str(tmp_path / "out"), "--config", str(tmp_path / "recipe.yaml")]
     assert main(["study", str(study_file), *arguments]) == 2
     assert "leave --config out" in capsys.readouterr().err
+
+
+def test_results_cannot_be_changed(tmp_path, capsys):
+    (tmp_path / "x.json").write_text("{}")
+    arguments = ["study", str(tmp_path / "x.json"), "--out", str(tmp_path / "out"), "--seed", "1"]
+    assert main(arguments) == 2
+    assert "--seed cannot change them" in capsys.readouterr().err
+
+
+def test_tuning_refuses_images_whose_validation_split_hangs_on_the_seed(study_file, tmp_path):
+    study = read_study(study_file, {"data.source": "digits", "data.image_size": "16"})
+    with pytest.raises(UserError, match="has no validation split of its own"):
+        tune(study, tmp_path / "tuning", Execution(), SILENT)
+
+
+def test_settings_that_diverge_are_a_trial_too(study_file, tmp_path):
+    content = yaml.safe_load(study_file.read_text())
+    content["tuning"]["n_trials"] = 3
+    space = {"training.learning_rate": [0.05, 1e12]}
+    content["tuning"] |= {"space": space, "variants": {"kmeans": {}}}
+    study_file.write_text(yaml.safe_dump(content))
+    study = read_study(study_file)
+    found = tune(study, tmp_path / "tuning", Execution(), SILENT)["kmeans"]
+    values = {t["settings"]["training.learning_rate"]: t["value"] for t in found["trials"]}
+    assert len(found["trials"]) == 3
+    assert values[1e12] is None
+    assert values[0.05] == found["value"]
+    assert found["settings"]["training.learning_rate"] == 0.05
+
+
+def test_a_variant_that_always_fails_leaves_the_others(study_file, tmp_path, capsys):
+    content = yaml.safe_load(study_file.read_text())
+    content["variants"]["wild"] = {"training.learning_rate": 1e12}
+    del content["tuning"], content["subsets"], content["panels"]
+    study_file.write_text(yaml.safe_dump(content))
+    out = tmp_path / "out"
+    assert main(["study", str(study_file), "--out", str(out)]) == 1
+    assert "failed: wild, seed 0: training diverged" in capsys.readouterr().err
+    record = json.loads((out / "pair.json").read_text())["subsets"]["main"]
+    assert set(record["trials"]) == {"kmeans", "stdp", "supervised", "untrained"}
+    assert record["comparison"]["missing"] == ["wild/seed-0", "wild/seed-1"]
+    assert record["comparison"]["seeds"] == [0, 1]
 
 
 def comparison(**means):

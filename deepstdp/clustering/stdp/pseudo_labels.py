@@ -71,9 +71,10 @@ class STDPPseudoLabels(Clusterer):
         A sample that makes no neuron fire is wholly the cluster that ``predict`` would give it.
         """
         self._estimator.partial_fit(features)
-        (response,) = self._estimator.layer_.respond(self._samples(features))
-        counts = response.counts.to(features.dtype)
-        certain = functional.one_hot(winners(response), self.n_clusters).to(counts.dtype)
+        responses = list(self._estimator.layer_.respond(self._samples(features)))
+        counts = torch.cat([response.counts for response in responses]).to(features.dtype)
+        first = torch.cat([winners(response) for response in responses])
+        certain = functional.one_hot(first, self.n_clusters).to(counts.dtype)
         total = counts.sum(dim=1, keepdim=True)
         return torch.where(total > 0, counts / total.clamp(min=1), certain)
 
