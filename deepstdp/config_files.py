@@ -67,8 +67,9 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     for position, path in _config_paths(arguments):
         content = _read_yaml(path)
         check_keys(content, path, Config, extra=_plain_options(options))
-        if not content:  # jsonargparse takes no empty file
-            checked[position] = "{}"
+        # The content in the place of the path: for a file jsonargparse changes the current folder,
+        # under the feet of other threads; and it takes no empty one.
+        checked[position] = yaml.safe_dump(dict(content), default_flow_style=True)
     try:
         return parser.parse_args(checked)
     except ArgumentError as error:

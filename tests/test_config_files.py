@@ -123,3 +123,17 @@ def test_values_out_of_range_are_refused(part, field, value):
 def test_spiking_values_out_of_range_are_refused(field, value):
     with pytest.raises(UserError, match=field):
         STDPConfig(**{field: value})
+
+
+def test_reading_a_config_does_not_change_the_folder_of_other_threads(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(
+        "training: {weight_decay: 1.0e-05}\ndata: {classes: [7, 8]}\n"
+    )
+
+    def changed(_):
+        raise AssertionError("the current folder was changed")
+
+    monkeypatch.setattr("os.chdir", changed)
+    config = load_config(tmp_path / "small.yaml")
+    assert config.training.weight_decay == 1e-05
+    assert config.data.classes == [7, 8]

@@ -89,6 +89,8 @@ def _paired(trials: Sequence[Trial], failures: list[Failure]) -> Sweep:
     failed = {failure.trial.key for failure in failures}
     finished = [trial for trial in trials if trial.key not in failed]
     alive = {trial.variant for trial in finished}
+    if failures and all(trial.config.clustering.method == "none" for trial in finished):
+        return Sweep({}, [], failures)
     incomplete = {f.trial.config.seed for f in failures if f.trial.variant in alive}
     runs: dict[str, list[RunDir]] = {}
     for trial in finished:

@@ -128,11 +128,10 @@ def test_small_numbers_survive_the_way_through_a_file(written, tmp_path):
     settings = {"training.weight_decay": 1e-05}
     (tmp_path / "other.json").write_text(json.dumps({"tuning": {"stdp": {"settings": settings}}}))
     path = written(tuned="other.json")
-    text = path.read_text().replace(
-        "other.json",
-        "other.json\ntuning: {n_trials: 1, seed: 9, space: {training.weight_decay: {low: 1e-6, high: 1e-3, log: true}}, variants: {kmeans: {}}}",
-    )
-    path.write_text(text)
+    # YAML's reader takes 1e-6 for text.
+    space = "{training.weight_decay: {low: 1e-6, high: 1e-3, log: true}}"
+    tuning = f"tuning: {{n_trials: 1, seed: 9, space: {space}, variants: {{kmeans: {{}}}}}}\n"
+    path.write_text(path.read_text() + tuning)
     study = read_study(path)
     assert study.config("stdp").training.weight_decay == 1e-05
     assert study.tuning.space["kmeans"]["training.weight_decay"] == Range(None, 1e-6, 1e-3, True)
