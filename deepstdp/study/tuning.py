@@ -119,6 +119,8 @@ def _search(study: Study, variant: str, out: Path, pool: TrialPool) -> Record:
 def _open_search(journal: Path) -> Any:
     optuna = _optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # A search that was killed leaves its lock behind, and no two may share a folder anyway.
+    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
     backend = optuna.storages.journal.JournalFileBackend(str(journal))
     return optuna.create_study(
         study_name="tuning",

@@ -110,6 +110,8 @@ def test_a_search_that_was_cut_short_goes_on_as_if_it_had_not_been(
     with pytest.raises(KeyboardInterrupt):
         tune(study, tmp_path / "parts", Execution(), SILENT)
     monkeypatch.setattr(tuning_module.TrialPool, "submit", submit)
+    for journal in (tmp_path / "parts").glob("*/journal.log"):  # a lock, as after a kill
+        journal.with_name("journal.log.lock").symlink_to(journal)
     assert tune(study, tmp_path / "parts", Execution(), SILENT) == whole
     config = yaml.safe_load((tmp_path / "parts/stdp/trial-0/config.yaml").read_text())
     assert (config["data"]["split"], config["seed"]) == ("tuning", 9)
