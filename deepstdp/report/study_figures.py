@@ -27,7 +27,7 @@ def save_study_figures(record: Record, out: Path) -> list[Path]:
         untrained = {k: v["mean"] for k, v in _untrained(subset).items() if isinstance(v, dict)}
         for number, variants in enumerate(record["panels"].values(), 1):
             trials = {v: subset["trials"][v] for v in variants if v in subset["trials"]}
-            curves = {v: [_epochs(t) for t in of_seeds] for v, of_seeds in trials.items()}
+            curves = {v: _epochs(of_seeds) for v, of_seeds in trials.items()}
             curves = {v: of_seeds for v, of_seeds in curves.items() if len(of_seeds[0]) > 1}
             which = f"-{number}" if len(record["panels"]) > 1 else ""
             target = path.with_name(f"{path.stem}-curves{which}.png")
@@ -84,7 +84,13 @@ def _untrained(subset: Record) -> Record:
     return subset["comparison"]["methods"][UNTRAINED]
 
 
-def _epochs(trial: Record) -> list[Record]:
-    """The curves of a trial as one record an epoch."""
-    curves = {key: values for key, values in trial["curves"].items() if key != "seconds"}
-    return [dict(zip(curves, row, strict=True)) for row in zip(*curves.values(), strict=True)]
+def _epochs(trials: Sequence[Record]) -> list[list[Record]]:
+    """The curves of each trial as one record an epoch."""
+    curves = [{k: v for k, v in t["curves"].items() if k != "seconds"} for t in trials]
+    if all(set(of_one["nmi_labels"]) == {1.0} for of_one in curves):  # the labels themselves
+        nothing = [None] * len(curves[0]["epoch"])
+        curves = [c | {"nmi_labels": nothing, "assignment_stability": nothing} for c in curves]
+    return [
+        [dict(zip(of_one, row, strict=True)) for row in zip(*of_one.values(), strict=True)]
+        for of_one in curves
+    ]
