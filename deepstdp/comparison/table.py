@@ -29,8 +29,8 @@ def _header(baseline: str, fractions: Sequence[str]) -> tuple[str, ...]:
 
 def markdown(comparison: Record) -> str:
     """One row a method: mean and 95 % interval (half width) over seeds."""
-    baseline = comparison["baseline"]
-    methods = comparison["methods"]
+    baseline, methods = comparison["baseline"], comparison["methods"]
+    versus = comparison["versus_baseline"]
     known = dict.fromkeys(key for method in methods.values() for key in method)
     fractions = [key.removeprefix(_FEW) for key in known if key.startswith(_FEW)]
     header = _header(baseline, fractions)
@@ -43,7 +43,7 @@ def markdown(comparison: Record) -> str:
     lines += ["", f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, {interval}."]
     bootstrap = [
         f"{name} {_show(record['bootstrap_ratio'], '{:.3f}')}"
-        for name, record in comparison["versus_baseline"].items()
+        for name, record in versus.items()
         if record.get("bootstrap_ratio", {}).get("ci95") and n_seeds > 1
     ]
     if bootstrap:
@@ -53,7 +53,6 @@ def markdown(comparison: Record) -> str:
         )
     if missing := comparison.get("missing"):
         lines.append(f"Left out, for all methods, the seeds of what failed: {', '.join(missing)}.")
-    versus = comparison["versus_baseline"]
     censored = [
         f"{name} {record['n_censored']} of {n_seeds}"
         for name, record in versus.items()
