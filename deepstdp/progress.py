@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import TracebackType
 from typing import TypeVar
 
 from rich.console import Console
@@ -16,12 +15,7 @@ T = TypeVar("T")
 class Progress(AbstractContextManager["Progress"]):
     """Follows long work. This base class says nothing; it is what library calls use."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Remove the bars."""
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
@@ -56,12 +50,7 @@ class ConsoleProgress(Progress):
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:

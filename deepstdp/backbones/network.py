@@ -73,18 +73,17 @@ class Network(nn.Module):
         Small last weights make all clusters equally likely at first.
         """
         generator = torch_generator(seed, Stream.HEAD, epoch)
-        layers = [m for m in self.head.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d)]
+        layers = [m for m in self.head.modules() if isinstance(m, nn.Linear)]
         for layer in layers[::-1]:
-            is_last = layer is layers[-1]
-            if isinstance(layer, nn.BatchNorm1d):
-                layer.reset_parameters()
-                continue
-            std = 0.01 if is_last else math.sqrt(2 / layer.in_features)
+            std = 0.01 if layer is layers[-1] else math.sqrt(2 / layer.in_features)
             weight = torch.empty(layer.weight.shape).normal_(0, std, generator=generator)
             with torch.no_grad():
                 layer.weight.copy_(weight)
                 if layer.bias is not None:
                     layer.bias.zero_()
+        for module in self.head.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.reset_parameters()
 
 
 def build_network(

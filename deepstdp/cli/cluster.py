@@ -8,7 +8,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import require_folder
+from deepstdp.cli.options import command_parser, require_folder
 from deepstdp.cluster_features import cluster_with_kmeans, cluster_with_stdp, quality_table
 from deepstdp.clustering import STDPClustering
 from deepstdp.clustering.stdp.estimator import SETTINGS
@@ -22,11 +22,7 @@ from deepstdp.progress import ConsoleProgress
 
 def cluster_parser() -> ArgumentParser:
     """Options of ``deepstdp cluster``."""
-    parser = ArgumentParser(
-        exit_on_error=False,
-        prog="deepstdp cluster",
-        description="Cluster a file of features by STDP; no network is trained.",
-    )
+    parser = command_parser("cluster", "Cluster a file of features by STDP; no network is trained.")
     parser.add_argument(
         "features", help=".npy, .npz or .csv of (N, P) features or (N, T, D) spikes"
     )

@@ -1,8 +1,15 @@
-"""What several commands check."""
+"""What several commands share."""
 
 from pathlib import Path
 
+from jsonargparse import ArgumentParser
+
 from deepstdp.errors import UserError
+
+
+def command_parser(name: str, description: str) -> ArgumentParser:
+    """A parser for ``deepstdp NAME``, whose errors are exceptions."""
+    return ArgumentParser(exit_on_error=False, prog=f"deepstdp {name}", description=description)
 
 
 def require_folder(option: str, path: str | None) -> None:

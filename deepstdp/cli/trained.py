@@ -7,7 +7,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import require_folder
+from deepstdp.cli.options import command_parser, require_folder
 from deepstdp.config_files import parse
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.files import labels_csv, write_atomically
@@ -21,11 +21,7 @@ OnError = Literal["stop", "skip"]
 
 def evaluate_parser() -> ArgumentParser:
     """Options of ``deepstdp evaluate``."""
-    parser = ArgumentParser(
-        exit_on_error=False,
-        prog="deepstdp evaluate",
-        description="Measure a trained run on its own or on other images.",
-    )
+    parser = command_parser("evaluate", "Measure a trained run on its own or on other images.")
     parser.add_argument("run", help="a run directory")
     parser.add_argument("--data.source", type=str | None, help="other images (default: the run's)")
     parser.add_argument("--data.classes", type=str | list[str] | None, help="as in train")
@@ -45,11 +41,7 @@ def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
 
 def predict_parser() -> ArgumentParser:
     """Options of ``deepstdp predict``."""
-    parser = ArgumentParser(
-        exit_on_error=False,
-        prog="deepstdp predict",
-        description="Print the cluster of each image as CSV.",
-    )
+    parser = command_parser("predict", "Print the cluster of each image as CSV.")
     parser.add_argument("run", help="a run directory")
     parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
     parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")

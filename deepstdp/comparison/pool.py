@@ -3,7 +3,6 @@
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Literal
 
 from deepstdp.comparison.executors import DatasetOfSeed, Executor, Processes, ThisProcess
@@ -82,12 +81,7 @@ class TrialPool:
     def __enter__(self) -> "TrialPool":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._executor.stop()
         self._pool.shutdown()

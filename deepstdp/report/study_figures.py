@@ -58,6 +58,9 @@ def draw_panels(subset: Record, panels: Mapping[str, Sequence[str]], title: str)
 
 def _draw_panel(axis: Axes, subset: Record, variants: Sequence[str]) -> None:
     methods = subset["comparison"]["methods"]
+    if _untrained(subset)["linear_probe_accuracy"]["mean"] is None:  # images without labels
+        axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center")
+        return
     _draw_level(axis, _untrained(subset)["linear_probe_accuracy"])
     for row, name in enumerate(variants):
         values = [100 * t["final"]["linear_probe_accuracy"] for t in subset["trials"][name]]

@@ -190,6 +190,9 @@ def _check(study: Study, path: Path) -> None:
                 f"{path}: {name}: names take letters, digits, '-', '_' and '.', and none is "
                 f"{' or '.join(_RESERVED)}"
             )
+    for title, variants in study.panels.items():
+        if not variants:
+            raise UserError(f"{path}: panel '{title}' lists no variants")
     searched = {} if study.tuning is None else study.tuning.space
     panels = [name for panel in study.panels.values() for name in panel]
     for name in (study.baseline, *panels, *searched):

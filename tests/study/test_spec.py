@@ -79,6 +79,7 @@ def test_each_subset_has_its_classes(written):
         ({"subsets": {"../x": "all"}}, "../x: names take letters"),
         ({"baseline": "kmean"}, "there is no variant kmean"),
         ({"panels": {"all": ["stdp", "x"]}}, "there is no variant x"),
+        ({"panels": {"all": []}}, "panel 'all' lists no variants"),
         ({"sedes": [0]}, "unknown key sedes"),
         ({"base": "nothing.yaml"}, "cannot be read"),
         ({"tuned": "nothing.json"}, "cannot be read"),

@@ -14,6 +14,7 @@ from deepstdp.study import tuning as tuning_module
 from deepstdp.study.results import over_subsets
 from deepstdp.study.spec import read_study
 from deepstdp.study.tuning import tune
+from tests.helpers import image_bytes
 
 RECIPE = {
     "data": {"image_size": 16},
@@ -200,6 +201,24 @@ def test_a_variant_that_always_fails_leaves_the_others(study_file, tmp_path, cap
     assert set(record["trials"]) == {"kmeans", "stdp", "supervised", "untrained"}
     assert record["comparison"]["missing"] == ["wild/seed-0", "wild/seed-1"]
     assert record["comparison"]["seeds"] == [0, 1]
+
+
+def test_images_without_labels_are_compared_as_far_as_they_go(study_file, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(12):
+        (folder / f"{i}.png").write_bytes(image_bytes(20 * i))
+    content = yaml.safe_load(study_file.read_text())
+    del content["tuning"], content["subsets"], content["panels"]
+    content["variants"].pop("supervised")
+    study_file.write_text(yaml.safe_dump(content))
+    out = tmp_path / "out"
+    command = ["study", str(study_file), "--data.source", str(folder), "--out", str(out)]
+    assert main(command) == 0
+    assert (out / "pair-main.png").exists()
+    stdp = json.loads((out / "pair.json").read_text())["subsets"]["main"]["trials"]["stdp"][0]
+    assert stdp["final"]["linear_probe_accuracy"] is None
+    assert stdp["final"]["assignment_stability"] is not None
 
 
 def comparison(**means):
