@@ -39,6 +39,8 @@ class Stream(IntEnum):
     SUBSPACE = 14
     HELD = 15
     FEW_LABELS = 16
+    IMAGE_SPIKES = 17
+    CALIBRATION = 18
 
 
 def philox(counter: Counter, key: tuple[int, int]) -> Counter:

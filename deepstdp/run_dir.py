@@ -33,6 +33,7 @@ _OWN_FILES = {
     "labels.csv",
     "examples.npz",
     "figures",
+    "spiking",
     "weights.safetensors",
     "clustering.safetensors",
     "checkpoint.safetensors",

@@ -172,7 +172,7 @@ def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
             "each needs one at least"
         )
     n, k = len(dataset.train), config.clustering.n_clusters
-    if k > n:
+    if k > n and config.clustering.method != "none":
         raise UserError(
             f"clustering.n_clusters is {k}, but there are only {n} training images: "
             f"give at most {n}"

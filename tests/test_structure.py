@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # A module imports only from rows above its own, or from its own package.
 LAYERS = [
-    {"errors", "progress"},
+    {"errors", "progress", "tables"},
     {"keyed_random", "imports", "config", "files", "processes"},
     {"runtime"},
     {"config_files", "data"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"model"},
     {"pipeline"},
     {"checkpoint", "inference", "cluster_features", "few_labels"},
-    {"runner"},
+    {"runner", "deployment"},
     {"comparison"},
     {"study"},
     {"report"},

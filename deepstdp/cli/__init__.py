@@ -7,6 +7,7 @@ from jsonargparse import ArgumentParser
 
 from deepstdp.cli.cluster import cluster, cluster_parser
 from deepstdp.cli.compare import compare, compare_parser
+from deepstdp.cli.convert import convert, convert_parser
 from deepstdp.cli.study import study, study_parser
 from deepstdp.cli.train import train, train_parser
 from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
@@ -58,4 +59,5 @@ COMMANDS: dict[str, Command] = {
     "evaluate": (evaluate_parser, evaluate),
     "predict": (predict_parser, predict),
     "cluster": (cluster_parser, cluster),
+    "convert": (convert_parser, convert),
 }

@@ -1,11 +1,11 @@
-"""The comparison as a table: Markdown, which a terminal shows as well as a README."""
+"""The comparison as a table."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from deepstdp.comparison.statistics import Estimate
 from deepstdp.files import Record
 from deepstdp.pipeline import STAGES
+from deepstdp.tables import markdown_table
 
 _FEW = "fine_tuned_accuracy_"
 
@@ -35,9 +35,7 @@ def markdown(comparison: Record) -> str:
     fractions = [key.removeprefix(_FEW) for key in known if key.startswith(_FEW)]
     header = _header(baseline, fractions)
     rows = [_row(name, comparison, fractions) for name in methods]
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [_line(header, widths), _line(["-" * w for w in widths], widths)]
-    lines += [_line(row, widths) for row in rows]
+    lines = markdown_table(header, rows)
     n_seeds = len(comparison["seeds"])
     interval = "+- half the 95 % t-interval" if n_seeds > 1 else "no interval: one seed"
     lines += ["", f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, {interval}."]
@@ -126,7 +124,3 @@ def _show(value: Estimate | None, form: str, scale: float = 1.0) -> str:
     if abs((high - mean) - (mean - low)) < 1e-9 * max(1.0, abs(mean)):
         return f"{text} +- {plain.format(high - mean)}"
     return f"{text} [{form.format(low)}, {form.format(high)}]"
-
-
-def _line(cells: Sequence[Any], widths: Sequence[int]) -> str:
-    return "| " + " | ".join(f"{cell:<{w}}" for cell, w in zip(cells, widths, strict=True)) + " |"

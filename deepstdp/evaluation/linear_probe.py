@@ -1,5 +1,7 @@
 """Linear probe: a linear classifier on frozen features."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -41,20 +43,38 @@ def fit_logistic_regression(
     return weight.detach(), bias.detach()
 
 
-def probe_classes(
-    train: Float[Tensor, "n d"],
-    train_labels: Int64[Tensor, "n"],
-    val: Float[Tensor, "m d"],
-    config: EvaluationConfig,
-) -> Int64[Tensor, "m"]:
-    """The classes that logistic regression on standardised features, fitted on train, gives val."""
-    mean, std = train.mean(dim=0), train.std(dim=0, correction=0)
-    std = torch.where(std > 0, std, 1.0)
-    weight, bias = fit_logistic_regression(
-        (train - mean) / std,
-        train_labels,
-        int(train_labels.max()) + 1,
-        config.probe_inverse_regularisation,
-        config.probe_iterations,
-    )
-    return functional.linear((val - mean) / std, weight, bias).argmax(dim=1)
+@dataclass(frozen=True)
+class LinearProbe:
+    """Logistic regression on standardised features.
+
+    Attributes:
+        mean, std: (D,) of the features it was fitted to.
+        weight, bias: (C, D) and (C,), of standardised features.
+    """
+
+    mean: Float[Tensor, "d"]
+    std: Float[Tensor, "d"]
+    weight: Float[Tensor, "c d"]
+    bias: Float[Tensor, "c"]
+
+    @classmethod
+    def fit(
+        cls, features: Float[Tensor, "n d"], labels: Int64[Tensor, "n"], config: EvaluationConfig
+    ) -> "LinearProbe":
+        """Learn the labels of features."""
+        mean, std = features.mean(dim=0), features.std(dim=0, correction=0)
+        std = torch.where(std > 0, std, 1.0)
+        weight, bias = fit_logistic_regression(
+            (features - mean) / std,
+            labels,
+            int(labels.max()) + 1,
+            config.probe_inverse_regularisation,
+            config.probe_iterations,
+        )
+        return cls(mean, std, weight, bias)
+
+    def classes(self, features: Float[Tensor, "m d"]) -> Int64[Tensor, "m"]:
+        """The likeliest class of each."""
+        return functional.linear((features - self.mean) / self.std, self.weight, self.bias).argmax(
+            dim=1
+        )

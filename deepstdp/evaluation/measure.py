@@ -16,7 +16,7 @@ from deepstdp.evaluation.cluster_metrics import (
     cluster_sizes,
 )
 from deepstdp.evaluation.knn import knn_classes
-from deepstdp.evaluation.linear_probe import probe_classes
+from deepstdp.evaluation.linear_probe import LinearProbe
 
 ASSIGNMENT_KEYS = (
     "nmi_labels",
@@ -56,7 +56,7 @@ def predict_classes(
     if truth is None:
         return None
     labels = torch.from_numpy(truth.train).to(train.device)
-    probe = probe_classes(train, labels, val, config).cpu().numpy()
+    probe = LinearProbe.fit(train, labels, config).classes(val).cpu().numpy()
     x, x_val = train.cpu().numpy(), val.cpu().numpy()
     return Predictions(probe, knn_classes(x, truth.train, x_val, config.knn_neighbours))
 

@@ -2,6 +2,7 @@
 
 from deepstdp.comparison.statistics import Estimate
 from deepstdp.files import Record
+from deepstdp.tables import markdown_table
 
 
 def subsets_table(record: Record) -> str | None:
@@ -9,15 +10,17 @@ def subsets_table(record: Record) -> str | None:
     if not record["over_subsets"]:
         return None
     baseline = record["baseline"]
-    lines = [
-        f"| variant | ratio to {baseline} | points to untrained | subsets below untrained |",
-        "| --- | --- | --- | --- |",
-    ]
-    for name, row in record["over_subsets"].items():
-        ratio, points = _show(row["ratio"], "{:.3f}"), _show(row["points_to_untrained"], "{:+.1f}")
-        lines.append(
-            f"| {name} | {ratio} | {points} | {', '.join(row['below_untrained']) or '-'} |"
+    header = ("variant", f"ratio to {baseline}", "points to untrained", "subsets below untrained")
+    rows = [
+        (
+            name,
+            _show(row["ratio"], "{:.3f}"),
+            _show(row["points_to_untrained"], "{:+.1f}"),
+            ", ".join(row["below_untrained"]) or "-",
         )
+        for name, row in record["over_subsets"].items()
+    ]
+    lines = markdown_table(header, rows)
     n = len(record["subsets"])
     return "\n".join([*lines, "", f"{n} subsets; in brackets the 95 % t-interval over them."])
 

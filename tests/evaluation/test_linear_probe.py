@@ -4,7 +4,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from deepstdp.config import EvaluationConfig
-from deepstdp.evaluation.linear_probe import fit_logistic_regression, probe_classes
+from deepstdp.evaluation.linear_probe import LinearProbe, fit_logistic_regression
 
 
 def digits():
@@ -23,7 +23,9 @@ def test_the_solution_is_scikit_learns():
 
 
 def probe_accuracy(x, y, x_val, y_val) -> float:
-    return (probe_classes(x, y, x_val, EvaluationConfig()) == y_val).double().mean().item()
+    return (
+        (LinearProbe.fit(x, y, EvaluationConfig()).classes(x_val) == y_val).double().mean().item()
+    )
 
 
 def test_accuracy_on_held_out_digits():

@@ -1,0 +1,37 @@
+"""``deepstdp convert``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from deepstdp.cli.options import command_parser
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.config_files import parse
+from deepstdp.deployment.run import convert_run
+from deepstdp.deployment.table import conversion_tables
+from deepstdp.progress import ConsoleProgress
+from deepstdp.report.deployment_figures import save_conversion_figure
+from deepstdp.run_dir import RunDir
+
+
+def convert_parser() -> ArgumentParser:
+    """Options of ``deepstdp convert``."""
+    parser = command_parser("convert", "Turn a trained ConvNet into integrate-and-fire neurons.")
+    parser.add_argument("run", help="a finished run directory")
+    parser.add_argument("--out", type=str | None, help="folder (default: spiking, in the run)")
+    parser.add_class_arguments(ConversionConfig, None)
+    return parser
+
+
+def convert(parser: ArgumentParser, arguments: Sequence[str]) -> None:
+    """Run ``deepstdp convert``."""
+    args = parse(parser, arguments)
+    run = RunDir.open(Path(args.run))
+    out = Path(args.out) if args.out else run.path / "spiking"
+    config = ConversionConfig(**{n: getattr(args, n) for n in ConversionConfig.__annotations__})
+    with ConsoleProgress() as progress:
+        record = convert_run(run, config, out, progress)
+    save_conversion_figure(record, out)
+    print(conversion_tables(record))
+    print(f"\nspiking network: {out}")

@@ -1,0 +1,53 @@
+"""Settings of the conversion to a spiking network."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deepstdp.config.checks import require, require_types
+
+
+@dataclass(frozen=True)
+class ConversionConfig:
+    """How a trained ConvNet becomes a network of integrate-and-fire neurons.
+
+    Args:
+        timesteps: steps that an image is presented (T); scales and biases are fitted for it.
+        reset: a spike takes the threshold away (``soft``), or resets the membrane to 0 (``hard``).
+        start: membranes begin at half the threshold, or at zero, as readers of exported files
+            begin; then half a threshold is added over the steps by the bias.
+        input: images as ``constant`` currents, or as ``poisson`` spikes.
+        scale: activation that a spike in every step stands for: the largest (``max``), that
+            percentile of the activations, or for each layer whichever of several percentiles
+            gives the smallest error (``auto``).
+        calibrate: fit biases to the mean activation of each channel, layer by layer.
+        n_images: training images that scales and biases are fitted to.
+        weight_bits: whole-number weights of so many bits, biases, thresholds and inputs being
+            whole numbers too; None leaves real numbers.
+        input_bits: the same for a constant input; used with ``weight_bits``.
+        seed: of the choice of images, and of Poisson spikes.
+    """
+
+    timesteps: int = 32
+    reset: Literal["soft", "hard"] = "soft"
+    start: Literal["half", "zero"] = "half"
+    input: Literal["constant", "poisson"] = "constant"
+    scale: Literal["auto", "max"] | float = "auto"
+    calibrate: bool = True
+    n_images: int = 128
+    weight_bits: int | None = None
+    input_bits: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_types(self, "")
+        require(self.timesteps >= 1, f"timesteps must be at least 1, not {self.timesteps}")
+        require(self.n_images >= 1, f"n_images must be at least 1, not {self.n_images}")
+        is_percentile = not isinstance(self.scale, str)
+        require(
+            not is_percentile or 0 < float(self.scale) <= 100,
+            f"scale must be auto, max or a percentile in (0, 100], not {self.scale}",
+        )
+        bits = self.weight_bits
+        require(bits is None or 2 <= bits <= 16, f"weight_bits must lie in 2..16, not {bits}")
+        require(2 <= self.input_bits <= 16, f"input_bits must lie in 2..16, not {self.input_bits}")
+        require(self.seed >= 0, f"seed must not be negative, not {self.seed}")

@@ -1,0 +1,1 @@
+"""From a trained ConvNet to integrate-and-fire neurons: convert, count, verify."""

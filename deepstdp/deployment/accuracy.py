@@ -1,0 +1,122 @@
+"""How far a spiking network tells images as its ConvNet does, after so many steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from numpy import ndarray
+from scipy.stats import norm
+from torch import Tensor
+
+from deepstdp.config import EvaluationConfig
+from deepstdp.deployment.folding import Connection
+from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.evaluation.linear_probe import LinearProbe
+from deepstdp.evaluation.measure import Truth
+from deepstdp.files import Record
+from deepstdp.model import Model
+
+Features = Float[Tensor, "_ d"]
+
+
+def compare(
+    model: Model,
+    train: Features,
+    val: Features,
+    spiking: dict[int, Features],
+    truth: Truth | None,
+    config: EvaluationConfig,
+) -> Record:
+    """The ConvNet's features against those of spikes after T steps, for some T.
+
+    The linear probe is fitted once, to the ConvNet's features, and reads both; the clusterer is
+    the run's, as it is.
+
+    Args:
+        model: the run's.
+        train: the ConvNet's features of the training images, which the probe learns from.
+        val: the same of the validation images.
+        spiking: features by spikes of the validation images, by T.
+        truth: labels of both splits, if there are any.
+        config: of the probe.
+    """
+    record: Record = {"curve": []}
+    probe = None
+    if truth is not None:
+        labels = torch.from_numpy(truth.train).to(train.device)
+        probe = LinearProbe.fit(train, labels, config)
+        classes = probe.classes(val).cpu().numpy()
+        record["linear_probe_accuracy"] = float((classes == truth.val).mean())
+    clusters = _clusters(model, val)
+    if clusters is not None:
+        assert model.clusterer is not None
+        again = model.clusterer.retest(model.reducer.transform(val))
+        if again is not None:
+            record["retest_agreement"] = _share(again.labels.cpu().numpy() == clusters)
+    for n_steps, features in spiking.items():
+        point: Record = {
+            "timesteps": n_steps,
+            "relative_error": ((features - val).norm() / val.norm()).item(),
+        }
+        if probe is not None and truth is not None:
+            found = probe.classes(features).cpu().numpy()
+            point["linear_probe_accuracy"] = float((found == truth.val).mean())
+            point["probe_agreement"] = _share(found == classes)
+            point["points"] = paired_points(found == truth.val, classes == truth.val)
+        if clusters is not None:
+            point["cluster_agreement"] = _share(_clusters(model, features) == clusters)
+        record["curve"].append(point)
+    return record
+
+
+def paired_points(
+    ours: Bool[ndarray, "n"], theirs: Bool[ndarray, "n"]
+) -> dict[str, float | Sequence[float]]:
+    """Difference of two accuracies on the same images, in points, and its 95 % interval.
+
+    With b images that only we get right and c that only they do, of n: d = (b - c) / n, with the
+    standard error sqrt(b + c - (b - c)^2 / n) / n (the paired difference of proportions).
+    """
+    n, b, c = len(ours), int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    d, error = (b - c) / n, np.sqrt(b + c - (b - c) ** 2 / n) / n
+    half = float(norm.ppf(0.975) * error)
+    return {"mean": 100 * d, "ci95": [100 * (d - half), 100 * (d + half)]}
+
+
+def layer_errors(
+    network: SpikingNetwork,
+    chain: Sequence[Connection],
+    images: Float[Tensor, "n c h w"],
+    n_steps: int,
+) -> list[float]:
+    """||rates scale - activations|| / ||activations|| of each layer.
+
+    Args:
+        network: the spiking network.
+        chain: the ConvNet, folded.
+        images: behind the front end, not among those it was fitted to.
+        n_steps: T.
+    """
+    wrong, right = np.zeros(len(chain)), np.zeros(len(chain))
+    first = 0
+    for _, answers in network.run(images, n_steps):
+        n = len(answers[0])
+        activations, first = images[first : first + n], first + n
+        for i, (connection, layer) in enumerate(zip(chain, network.layers, strict=True)):
+            activations = connection(activations).relu()
+            found = layer.activations(answers[i])
+            wrong[i] += (found - activations).square().sum().item()
+            right[i] += activations.square().sum().item()
+    return np.sqrt(wrong / np.maximum(right, 1e-30)).tolist()
+
+
+def _clusters(model: Model, features: Features) -> Int64[ndarray, "n"] | None:
+    if model.clusterer is None or not model.clusterer.can_predict:
+        return None
+    return model.clusterer.predict(model.reducer.transform(features)).labels.cpu().numpy()
+
+
+def _share(same: Any) -> float:
+    return float(np.mean(same))

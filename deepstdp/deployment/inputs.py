@@ -1,0 +1,80 @@
+"""How images reach the first layer of a spiking network."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from deepstdp.deployment.folding import Connection
+from deepstdp.keyed_random import Stream
+from deepstdp.spiking import encoding
+from deepstdp.spiking.encoding import SpikeKeys
+from deepstdp.spiking.inputs import RateInput
+
+Spikes = UInt8[Tensor, "b t h w i"]
+"""0 or 1 for each channel at each place and step, channels last."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Values that stay the same in all steps.
+
+    Attributes:
+        values: (B, C, H, W).
+        n_steps: T.
+    """
+
+    values: Float[Tensor, "b c h w"]
+    n_steps: int
+
+
+@dataclass(frozen=True)
+class InputCode:
+    """From images behind the front end to what the first layer receives.
+
+    ``constant``: the images, the same in each step. ``poisson``: an on and an off channel for
+    each of theirs, which spike at the rates clip(x / scale, 0, 1) and clip(-x / scale, 0, 1).
+
+    Attributes:
+        kind: which of them.
+        scale: what one unit, or one spike in every step, stands for.
+        bound: the largest whole number that a constant takes; None for real numbers.
+        seed: of the spikes.
+    """
+
+    kind: Literal["constant", "poisson"]
+    scale: float
+    bound: int | None
+    seed: int
+
+    def encode(
+        self, images: Float[Tensor, "b c h w"], n_steps: int, first: int = 0
+    ) -> Spikes | Constant:
+        """What images become.
+
+        Args:
+            images: behind the front end.
+            n_steps: T.
+            first: number of the first of them, which keys its spikes.
+        """
+        scaled = images / self.scale
+        if self.kind == "constant":
+            if self.bound is not None:
+                scaled = scaled.round().clamp(-self.bound, self.bound)
+            return Constant(scaled, n_steps)
+        n, channels, height, width = images.shape
+        ids = torch.arange(first, first + n, device=images.device)
+        keys = SpikeKeys.of(self.seed, Stream.IMAGE_SPIKES, ids, 0)
+        trains = RateInput(encoding.quantise(scaled.flatten(1), 1.0), keys).trains(n_steps)
+        by_channel = trains.view(n, n_steps, 2 * channels, height, width).permute(0, 1, 3, 4, 2)
+        return by_channel.to(torch.uint8)
+
+    def receive(self, connection: Connection) -> Connection:
+        """The first connection, for the channels that there are: off channels count negative."""
+        if self.kind == "constant":
+            return connection
+        channels, height, width = connection.shape
+        weight = torch.cat([connection.weight, -connection.weight], dim=1)
+        return replace(connection, weight=weight, shape=(2 * channels, height, width))

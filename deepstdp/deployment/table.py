@@ -1,0 +1,83 @@
+"""A conversion as tables: accuracy over time, layers, energy."""
+
+from typing import Any
+
+from deepstdp.files import Record
+from deepstdp.tables import markdown_table
+
+
+def conversion_tables(record: Record) -> str:
+    """What ``convert_run`` found, for a person."""
+    return "\n\n".join([_curve(record), _layers(record), _energy(record)])
+
+
+def _curve(record: Record) -> str:
+    header = ("T", "linear probe %", "points [95 %]", "same class %", "same cluster %", "error")
+    rows = [
+        (
+            str(point["timesteps"]),
+            _percent(point.get("linear_probe_accuracy")),
+            _points(point.get("points")),
+            _percent(point.get("probe_agreement")),
+            _percent(point.get("cluster_agreement")),
+            f"{point['relative_error']:.3f}",
+        )
+        for point in record["curve"]
+    ]
+    convnet = ("ConvNet", _percent(record.get("linear_probe_accuracy")), "-", "-")
+    rows.append((*convnet, f"retest {_percent(record.get('retest_agreement'))}", "-"))
+    config = record["config"]
+    fitted = f"{record['n_images']} validation images; fitted for T = {config['timesteps']}."
+    return "\n".join([*markdown_table(header, rows), "", fitted])
+
+
+def _layers(record: Record) -> str:
+    header = ("layer", "neurons", "synapses", "rate", "percentile", "saturated %", "error")
+    rows = [
+        (
+            str(number),
+            f"{count['neurons']:,}",
+            f"{count['synapses']:,}",
+            f"{count['firing_rate']:.3f}",
+            f"{fit['percentile']:g}",
+            f"{100 * fit['saturated']:.2f}",
+            f"{fit['validation_error']:.3f}",
+        )
+        for number, (fit, count) in enumerate(
+            zip(record["layers"], record["energy"]["layers"], strict=True), 1
+        )
+    ]
+    return "\n".join(markdown_table(header, rows))
+
+
+def _energy(record: Record) -> str:
+    energy = record["energy"]
+    operations = (
+        f"An image takes {energy['synaptic_operations']:,.0f} synaptic operations and "
+        f"{energy['constant_macs']:,.0f} MACs of the constant input; the ConvNet "
+        f"{energy['convnet_macs']:,} MACs."
+    )
+    header = ("arithmetic", "pJ/AC", "pJ/MAC", "spiking uJ", "input held uJ", "ConvNet uJ")
+    rows = [
+        (
+            name,
+            f"{of_one['picojoules_ac']:g}",
+            f"{of_one['picojoules_mac']:g}",
+            f"{of_one['spiking']:.2f}",
+            f"{of_one['spiking_held']:.2f}",
+            f"{of_one['convnet']:.2f}",
+        )
+        for name, of_one in energy["microjoules"].items()
+    ]
+    return "\n".join([operations, "", *markdown_table(header, rows)])
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _points(value: dict[str, Any] | None) -> str:
+    if value is None:
+        return "-"
+    low, high = value["ci95"]
+    return f"{value['mean']:+.1f} [{low:+.1f}, {high:+.1f}]"

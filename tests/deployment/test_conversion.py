@@ -1,0 +1,202 @@
+"""Scaled layers stand for the ConvNet's, with whole numbers, hard resets and Poisson spikes too."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.accuracy import layer_errors, paired_points
+from deepstdp.deployment.conversion import convert, fit_input, make_layer
+from deepstdp.deployment.energy import ASSUMPTIONS, count, energy
+from deepstdp.deployment.folding import Connection
+from deepstdp.deployment.inputs import Constant, InputCode
+from deepstdp.deployment.saved import load_network, save_network
+from deepstdp.errors import UserError
+from deepstdp.files import save_tensors
+
+
+@pytest.fixture(scope="module")
+def chain() -> list[Connection]:
+    g = torch.Generator().manual_seed(0)
+    shapes = [(6, 2, 3, 3), (8, 6, 4, 4), (10, 8, 4, 4)]
+    geometry = [(1, 1, (2, 8, 8)), (2, 1, (6, 8, 8)), (1, 0, (8, 4, 4))]
+    return [
+        Connection(
+            torch.randn(shape, generator=g) * (2 / np.prod(shape[1:])) ** 0.5,
+            0.1 * torch.randn(shape[0], generator=g),
+            *where,
+        )
+        for shape, where in zip(shapes, geometry, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return torch.randn(60, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def last_error(chain, images, **settings) -> float:
+    config = ConversionConfig(**settings)
+    network, _ = convert(chain, images[:40], config)
+    return layer_errors(network, chain, images[40:], config.timesteps)[-1]
+
+
+def test_the_error_falls_with_time(chain, images):
+    errors = [last_error(chain, images, timesteps=t) for t in (8, 32, 128, 512)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.03
+
+
+def test_calibration_and_the_choice_of_scales_help(chain, images):
+    plain = last_error(chain, images, scale="max", calibrate=False)
+    chosen = last_error(chain, images, calibrate=False)
+    assert last_error(chain, images) <= chosen <= plain
+    assert last_error(chain, images) < 0.9 * plain
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"weight_bits": 8}, 0.05),
+        ({"weight_bits": 4}, 0.25),
+        ({"reset": "hard"}, 0.5),
+        ({"start": "zero"}, 0.1),
+        ({"input": "poisson"}, 0.25),
+        ({"scale": 99.0}, 0.15),
+    ],
+)
+def test_every_variant_tells_the_features(chain, images, settings, most):
+    assert last_error(chain, images, timesteps=128, **settings) < most
+
+
+def test_half_a_threshold_at_the_start_rounds_to_the_nearest(chain, images):
+    """Started at zero and not helped by the bias, neurons fire half a spike too seldom."""
+    network, _ = convert(chain, images[:40], ConversionConfig(scale="max", calibrate=False))
+    first = network.layers[0]
+    target = chain[0](images).relu()
+    late = replace(first, start=0.0)
+    means = [
+        (layer.activations(layer.answer(Constant(images, 32))) - target).mean().item()
+        for layer in (first, late)
+    ]
+    # The half spike is missing only where there are spikes.
+    assert abs(means[0]) < 0.1 * abs(means[1])
+    assert means[1] < 0
+
+
+def test_whole_numbers_stay_within_their_bits(chain, images):
+    config = ConversionConfig(weight_bits=5, input_bits=6)
+    network, _ = convert(chain, images, config)
+    for layer in network.layers:
+        for values in (layer.connection.weight, layer.connection.bias):
+            assert torch.equal(values, values.round())
+        assert layer.connection.weight.abs().max() <= 15
+        assert layer.threshold == int(layer.threshold) >= 1
+        assert layer.start == layer.threshold // 2
+    code = network.code.encode(images, 1)
+    assert isinstance(code, Constant)
+    assert code.values.abs().max() == 31
+    assert torch.equal(code.values, code.values.round())
+
+
+def test_a_layer_by_hand():
+    connection = Connection(torch.tensor([[[[2.0]]]]), torch.tensor([3.0]), 1, 0, (1, 1, 1))
+    layer = make_layer(connection, 5.0, 4.0, ConversionConfig())
+    assert (layer.connection.weight.item(), layer.connection.bias.item()) == (2.5, 0.75)
+    assert (layer.threshold, layer.start, layer.scale) == (1.0, 0.5, 4.0)
+    # 7 / 2.5 is 2.8: the largest whole threshold is 2.
+    whole = make_layer(connection, 5.0, 4.0, ConversionConfig(weight_bits=4))
+    assert (whole.connection.weight.item(), whole.threshold, whole.start) == (5.0, 2.0, 1.0)
+    late = make_layer(connection, 5.0, 4.0, ConversionConfig(start="zero", timesteps=10))
+    assert (late.start, late.connection.bias.item()) == (0.0, pytest.approx(0.8))
+
+
+def test_poisson_spikes_have_the_rates_and_their_images_keys(images):
+    code = fit_input(images, ConversionConfig(input="poisson"))
+    spikes = code.encode(images, 400)
+    rates = spikes.float().mean(dim=1).permute(0, 3, 1, 2)
+    torch.testing.assert_close(
+        (rates[:, :2] - rates[:, 2:]) * code.scale, images, rtol=0, atol=0.12 * code.scale
+    )
+    assert torch.equal(code.encode(images[20:], 400, first=20), spikes[20:])
+
+
+def test_batches_have_no_effect(chain, images, monkeypatch):
+    config = ConversionConfig(weight_bits=8, input="poisson")
+    network, _ = convert(chain, images[:40], config)
+    whole = network.features(images, [8, 32])
+    monkeypatch.setattr("deepstdp.deployment.network._MOST_BYTES", 7 * 8 * 8 * 6 * 32)
+    for once, parts in zip(whole, network.features(images, [8, 32]), strict=True):
+        assert torch.equal(once, parts)
+
+
+def test_a_saved_network_is_the_same(chain, images, tmp_path):
+    network, _ = convert(chain, images, ConversionConfig(reset="hard"))
+    save_network(tmp_path / "n.safetensors", network)
+    again = load_network(tmp_path / "n.safetensors")
+    assert again.code == network.code
+    assert torch.equal(again.features(images, [9])[0], network.features(images, [9])[0])
+
+
+def test_another_file_is_no_network(tmp_path):
+    save_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(1)}, {})
+    with pytest.raises(UserError, match="holds no spiking network"):
+        load_network(tmp_path / "x.safetensors")
+
+
+def test_operations_by_hand():
+    """Two neurons that always fire before three: 2 spikes x 3 synapses in each of 5 steps."""
+    first = Connection(torch.ones(2, 1, 1, 1), torch.zeros(2), 1, 0, (1, 1, 1))
+    second = Connection(torch.ones(3, 2, 1, 1), torch.zeros(3), 1, 0, (2, 1, 1))
+    images = torch.ones(4, 1, 1, 1)
+    network, _ = convert([first, second], images, ConversionConfig(timesteps=5, scale="max"))
+    counts = count(network, images, 5)
+    assert [c.synaptic_operations for c in counts] == [0, 30]
+    assert [c.macs for c in counts] == [10, 0]
+    assert [c.firing_rate for c in counts] == [1, 1]
+    record = energy(counts, 5)
+    assert record["convnet_macs"] == 2 + 6
+    float32 = record["microjoules"][ASSUMPTIONS[0].name]
+    assert float32["convnet"] == pytest.approx(8 * 4.6e-6)
+    assert float32["spiking"] == pytest.approx((30 * 0.9 + 10 * 4.6) * 1e-6)
+    # Two currents, computed once, added to two membranes five times.
+    assert float32["spiking_held"] == pytest.approx((30 * 0.9 + 2 * 4.6 + 10 * 0.9) * 1e-6)
+
+
+def test_poisson_input_has_no_macs(chain, images):
+    network, _ = convert(chain, images, ConversionConfig(input="poisson", timesteps=8))
+    counts = count(network, images, 8)
+    assert counts[0].macs == 0
+    assert counts[0].synaptic_operations > 0
+    float32 = energy(counts, 8)["microjoules"]["float32"]
+    assert float32["spiking"] == pytest.approx(float32["spiking_held"])
+
+
+def test_paired_points_by_hand():
+    ours = np.array([True] * 50 + [False] * 50)
+    theirs = ours.copy()
+    theirs[:3], theirs[60:64] = False, True  # we alone are right in 3, they alone in 4
+    found = paired_points(ours, theirs)
+    assert found["mean"] == pytest.approx(-1)
+    half = 1.959964 * np.sqrt(7 - 1 / 100)
+    assert found["ci95"] == pytest.approx([-1 - half, -1 + half])
+
+
+def test_codes_of_constants_are_real_or_whole():
+    images = torch.tensor([[[[0.26, -0.5]]]])
+    real = InputCode("constant", 1.0, None, 0).encode(images, 3)
+    assert torch.equal(real.values, images)
+    assert real.n_steps == 3
+    whole = InputCode("constant", 0.5 / 7, 7, 0).encode(images, 3)
+    assert whole.values.flatten().tolist() == [4, -7]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"timesteps": 0}, {"scale": 0.0}, {"scale": 101.0}, {"weight_bits": 1}, {"n_images": 0}],
+)
+def test_settings_are_checked(settings):
+    with pytest.raises(UserError, match=next(iter(settings))):
+        ConversionConfig(**settings)

@@ -1,0 +1,90 @@
+"""``deepstdp convert`` on real runs, from the command line."""
+
+import json
+
+import pytest
+
+from deepstdp.cli import main
+from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
+from deepstdp.deployment.saved import load_network
+from deepstdp.runner import run_experiment
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    config = Config(
+        data=DataConfig(image_size=16),
+        clustering=ClusteringConfig(n_clusters=12),
+        training=TrainingConfig(epochs=2),
+        accelerator="cpu",
+    )
+    return run_experiment(config, tmp_path_factory.mktemp("runs") / "digits").path
+
+
+def test_a_run_of_digits(run, capsys):
+    before = (run / "weights.safetensors").read_bytes()
+    assert main(["convert", str(run), "--timesteps", "64"]) == 0
+    printed = capsys.readouterr().out
+    record = json.loads((run / "spiking" / "conversion.json").read_text())
+    assert (run / "weights.safetensors").read_bytes() == before
+    assert (run / "spiking" / "conversion.png").stat().st_size > 10_000
+    at = {point["timesteps"]: point for point in record["curve"]}
+    assert list(at) == [4, 8, 16, 32, 64, 128]
+    convnet = json.loads((run / "summary.json").read_text())["final"]["linear_probe_accuracy"]
+    assert record["linear_probe_accuracy"] == pytest.approx(convnet, abs=1e-6)
+    assert at[64]["linear_probe_accuracy"] == pytest.approx(convnet, abs=0.015)
+    assert at[64]["cluster_agreement"] > record["retest_agreement"] - 0.05
+    assert at[64]["relative_error"] < at[16]["relative_error"] < at[4]["relative_error"]
+    assert f"{100 * convnet:.1f}" in printed
+    network = load_network(run / "spiking" / "network.safetensors")
+    assert [layer.threshold for layer in network.layers] == [1.0] * 4
+
+
+def test_whole_numbers_and_another_folder(run, tmp_path, capsys):
+    out = tmp_path / "chip"
+    options = ["--weight_bits", "8", "--reset", "hard", "--start", "zero", "--out", str(out)]
+    assert main(["convert", str(run), *options]) == 0
+    record = json.loads((out / "conversion.json").read_text())
+    assert (record["config"]["weight_bits"], record["config"]["reset"]) == (8, "hard")
+    assert load_network(out / "network.safetensors").layers[0].reset == "hard"
+
+
+def test_images_without_labels_have_agreements_and_no_accuracy(tmp_path, class_folder, capsys):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in class_folder.rglob("*.png"):
+        path.rename(flat / f"{path.parent.name}-{path.name}")
+    where = str(tmp_path / "run")
+    recipe = ["--data.source", str(flat), "--training.epochs", "1", "--clustering.n_clusters", "3"]
+    assert main(["train", *recipe, "--reduction.n_components", "4", "--run_dir", where]) == 0
+    assert main(["convert", where]) == 0
+    record = json.loads((tmp_path / "run" / "spiking" / "conversion.json").read_text())
+    assert "linear_probe_accuracy" not in record
+    assert 0 <= record["curve"][-1]["cluster_agreement"] <= 1
+
+
+def test_the_untrained_network_has_no_clusters(tmp_path, class_folder):
+    where = str(tmp_path / "run")
+    recipe = ["--data.source", str(class_folder), "--clustering.method", "none"]
+    assert main(["train", *recipe, "--run_dir", where]) == 0
+    assert main(["convert", where]) == 0
+    record = json.loads((tmp_path / "run" / "spiking" / "conversion.json").read_text())
+    assert "cluster_agreement" not in record["curve"][0]
+    assert main(["train", *recipe, "--run_dir", where, "--overwrite"]) == 0
+    assert not (tmp_path / "run" / "spiking").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["nowhere"], "nowhere is not a run directory"),
+        (["{run}", "--timesteps", "0"], "timesteps must be at least 1"),
+        (["{run}", "--reset", "firm"], "reset"),
+        (["{run}", "--weight_bits", "1"], "weight_bits must lie in 2..16"),
+    ],
+)
+def test_what_is_wrong_is_one_line(run, capsys, options, message):
+    assert main(["convert", *(option.format(run=run) for option in options)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
