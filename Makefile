@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test slow lint clean
+.PHONY: demo test slow test-readers lint clean
 
 demo: $(STAMP)  ## Deep-STDP against k-means on scikit-learn's digits, in about two minutes
 	$(BIN)/deepstdp compare --config configs/digits.yaml --methods stdp,kmeans,untrained \
@@ -15,6 +15,11 @@ test: $(STAMP)  ## all fast tests
 
 slow: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+test-readers: $(STAMP)  ## exported files by readers that need more: Norse
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--constraint constraints.txt norse
+	$(BIN)/python -m pytest tests/deployment/test_exchange.py
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff format --check .
@@ -30,4 +35,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[dev]'
+	# It asks for torchvision and torchaudio, which reading a file does not need.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--constraint constraints.txt spikingjelly
 	touch $@

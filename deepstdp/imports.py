@@ -1,4 +1,4 @@
-"""Classes named by import path (``class_path``) in a config."""
+"""What is imported only when it is asked for: classes of a config, optional packages."""
 
 import importlib
 import sys
@@ -30,3 +30,15 @@ def build(class_path: str, init_args: Mapping[str, Any]) -> Any:
         raise UserError(
             f"class_path {class_path} does not take these init_args: {error}"
         ) from error
+
+
+def require_extra(module: str, purpose: str, extra: str) -> Any:
+    """A package that is installed on request only.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise UserError(f'{purpose} needs {module}: pip install "deepstdp[{extra}]"') from None

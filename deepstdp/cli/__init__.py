@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser
 from deepstdp.cli.cluster import cluster, cluster_parser
 from deepstdp.cli.compare import compare, compare_parser
 from deepstdp.cli.convert import convert, convert_parser
+from deepstdp.cli.exchange import export, export_parser, verify, verify_parser
 from deepstdp.cli.study import study, study_parser
 from deepstdp.cli.train import train, train_parser
 from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
@@ -60,4 +61,6 @@ COMMANDS: dict[str, Command] = {
     "predict": (predict_parser, predict),
     "cluster": (cluster_parser, cluster),
     "convert": (convert_parser, convert),
+    "export": (export_parser, export),
+    "verify": (verify_parser, verify),
 }

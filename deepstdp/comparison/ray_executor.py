@@ -11,6 +11,7 @@ from deepstdp.comparison.executors import Executor
 from deepstdp.comparison.processes import Worker, thread_settings
 from deepstdp.comparison.trials import Trial, TrialDied
 from deepstdp.errors import UserError
+from deepstdp.imports import require_extra
 from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
 
@@ -35,10 +36,7 @@ class RayCluster(Executor):
     """
 
     def __init__(self, n_workers: int, accelerator: str, progress: Progress) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise UserError('--executor ray needs: pip install "deepstdp[ray]"') from None
+        ray = require_extra("ray", "--executor ray", "ray")
         self._ray = ray
         self._is_own = not ray.is_initialized()
         if self._is_own:

@@ -10,6 +10,7 @@ from deepstdp.comparison.trials import Trial, check_unchanged
 from deepstdp.data import load_dataset
 from deepstdp.errors import UserError
 from deepstdp.files import Record, write_json
+from deepstdp.imports import require_extra
 from deepstdp.progress import Progress
 from deepstdp.study.spec import Range, Settings, Study, Tuning
 
@@ -79,7 +80,7 @@ def _check_images(study: Study, tuning: Tuning, progress: Progress) -> None:
 
 
 def _search(study: Study, variant: str, out: Path, pool: TrialPool) -> Record:
-    tuning, optuna = study.tuning, _optuna()
+    tuning, optuna = study.tuning, require_extra("optuna", "tuning", "study")
     assert tuning is not None
     states = optuna.trial.TrialState
     out.mkdir(parents=True, exist_ok=True)
@@ -117,7 +118,7 @@ def _search(study: Study, variant: str, out: Path, pool: TrialPool) -> Record:
 
 
 def _open_search(journal: Path) -> Any:
-    optuna = _optuna()
+    optuna = require_extra("optuna", "tuning", "study")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # A search that was killed leaves its lock behind, and no two may share a folder anyway.
     journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
@@ -145,15 +146,7 @@ def _recipes_own(study: Study, variant: str) -> Settings:
 
 
 def _distribution(allowed: Range) -> Any:
-    distributions = _optuna().distributions
+    distributions = require_extra("optuna", "tuning", "study").distributions
     if allowed.choices is not None:
         return distributions.CategoricalDistribution(allowed.choices)
     return distributions.FloatDistribution(allowed.low, allowed.high, log=allowed.log)
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise UserError('tuning needs optuna: pip install "deepstdp[study]"') from None
-    return optuna

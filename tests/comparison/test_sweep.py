@@ -217,7 +217,7 @@ def test_without_ray_the_error_says_what_to_install(compare, tmp_path, capsys, m
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(compare(tmp_path / "out", "--executor=ray")) == 2
     assert capsys.readouterr().err == (
-        'deepstdp: error: --executor ray needs: pip install "deepstdp[ray]"\n'
+        'deepstdp: error: --executor ray needs ray: pip install "deepstdp[ray]"\n'
     )
 
 

@@ -42,7 +42,8 @@ def test_a_run_of_digits(run, capsys):
 
 def test_whole_numbers_and_another_folder(run, tmp_path, capsys):
     out = tmp_path / "chip"
-    options = ["--weight_bits", "8", "--reset", "hard", "--start", "zero", "--out", str(out)]
+    options = ["--weight_bits", "8", "--reset", "hard", "--start", "zero"]
+    options += ["--timesteps", "8", "--n_images", "32", "--out", str(out)]
     assert main(["convert", str(run), *options]) == 0
     record = json.loads((out / "conversion.json").read_text())
     assert (record["config"]["weight_bits"], record["config"]["reset"]) == (8, "hard")
@@ -57,7 +58,7 @@ def test_images_without_labels_have_agreements_and_no_accuracy(tmp_path, class_f
     where = str(tmp_path / "run")
     recipe = ["--data.source", str(flat), "--training.epochs", "1", "--clustering.n_clusters", "3"]
     assert main(["train", *recipe, "--reduction.n_components", "4", "--run_dir", where]) == 0
-    assert main(["convert", where]) == 0
+    assert main(["convert", where, "--timesteps", "8"]) == 0
     record = json.loads((tmp_path / "run" / "spiking" / "conversion.json").read_text())
     assert "linear_probe_accuracy" not in record
     assert 0 <= record["curve"][-1]["cluster_agreement"] <= 1
@@ -67,7 +68,7 @@ def test_the_untrained_network_has_no_clusters(tmp_path, class_folder):
     where = str(tmp_path / "run")
     recipe = ["--data.source", str(class_folder), "--clustering.method", "none"]
     assert main(["train", *recipe, "--run_dir", where]) == 0
-    assert main(["convert", where]) == 0
+    assert main(["convert", where, "--timesteps", "8"]) == 0
     record = json.loads((tmp_path / "run" / "spiking" / "conversion.json").read_text())
     assert "cluster_agreement" not in record["curve"][0]
     assert main(["train", *recipe, "--run_dir", where, "--overwrite"]) == 0

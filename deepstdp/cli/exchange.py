@@ -1,0 +1,65 @@
+"""``deepstdp export`` and ``verify``: files for other simulators."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+
+from deepstdp.cli.options import command_parser, require_folder
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.config_files import parse
+from deepstdp.deployment.exchange import Check, export_run, verify_file
+from deepstdp.progress import ConsoleProgress
+from deepstdp.run_dir import RunDir
+
+Target = Literal["nir", "snntorch", "spikingjelly", "norse"]
+
+
+def export_parser() -> ArgumentParser:
+    """Options of ``deepstdp export``."""
+    parser = command_parser("export", "Write a trained run as NIR, for a simulator or a chip.")
+    parser.add_argument("run", help="a finished run directory")
+    parser.add_argument("--target", type=Target, default="nir", help="who is to read it")
+    parser.add_argument("--out", type=str, required=True, help="the .nir file")
+    parser.add_class_arguments(ConversionConfig, None, skip={"start", "input"})
+    parser.set_defaults(reset="hard", weight_bits=8)
+    return parser
+
+
+def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
+    """Run ``deepstdp export``."""
+    args = parse(parser, arguments)
+    require_folder("out", args.out)
+    names = set(ConversionConfig.__annotations__) - {"start", "input"}
+    config = ConversionConfig(**{name: getattr(args, name) for name in names})
+    with ConsoleProgress() as progress:
+        hint = export_run(
+            RunDir.open(Path(args.run)), args.target, config, Path(args.out), progress
+        )
+    print(f"{args.out}: {config.timesteps} steps, {config.reset} reset; {hint}")
+
+
+def verify_parser() -> ArgumentParser:
+    """Options of ``deepstdp verify``."""
+    parser = command_parser("verify", "Replay a run's validation images through an exported file.")
+    parser.add_argument("file", help="what deepstdp export wrote")
+    parser.add_argument("--run", required=True, help="the run that it was exported from")
+    return parser
+
+
+def verify(parser: ArgumentParser, arguments: Sequence[str]) -> int:
+    """Run ``deepstdp verify``; the exit code is 1 for a file that is read differently."""
+    args = parse(parser, arguments)
+    with ConsoleProgress() as progress:
+        checks = verify_file(Path(args.file), RunDir.open(Path(args.run)), progress)
+    for check in checks:
+        print(_line(check))
+    return int(any(check.failed for check in checks))
+
+
+def _line(check: Check) -> str:
+    if check.n_wrong is None:
+        return f"{check.name}: {check.reason}"
+    difference = f", by {check.largest} at most" if check.n_wrong else ""
+    return f"{check.name}: {check.n_wrong:,} of {check.n:,} spike counts differ{difference}"

@@ -1,0 +1,88 @@
+"""What each reader of NIR accepts of integrate-and-fire neurons; ``tests/deployment`` runs them.
+
+All of them read Conv2d without groups; pooling and linear layers, which they read differently, are
+convolutions here (see ``folding``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from deepstdp.errors import UserError
+from deepstdp.imports import require_extra
+
+Reset = Literal["soft", "hard"]
+
+_LEAKLESS = 1e6
+"""Steps of the time constant with which a leaky neuron stands for one that does not leak."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One way to write neurons down.
+
+    Attributes:
+        neurons: from (threshold, shape) to a node.
+        dt: length of a step in seconds, for the reader.
+        resets: that the reader runs.
+        hint: how to read the file.
+    """
+
+    neurons: Callable[[float, tuple[int, ...]], Any]
+    dt: float
+    resets: tuple[Reset, ...]
+    hint: str
+
+
+def _plain(threshold: float, shape: tuple[int, ...]) -> Any:
+    """``IF`` with R = 1 / dt and dt = 1: v <- v + I."""
+    nir = require_extra("nir", "exporting", "nir")
+    one = np.ones(shape, np.float32)
+    return nir.IF(r=one, v_threshold=threshold * one, v_reset=0 * one)
+
+
+def _leaky(threshold: float, shape: tuple[int, ...]) -> Any:
+    """``LIF`` that hardly leaks: v <- (1 - 1e-6) v + I, with tau = 1e6 dt and R = tau / dt."""
+    nir = require_extra("nir", "exporting", "nir")
+    one = np.ones(shape, np.float32)
+    return nir.LIF(
+        tau=_LEAKLESS * _SNNTORCH_DT * one,
+        r=_LEAKLESS * one,
+        v_leak=0 * one,
+        v_threshold=threshold * one,
+        v_reset=0 * one,
+    )
+
+
+_SNNTORCH_DT = 1e-4
+
+DIALECTS = {
+    "nir": Dialect(_plain, 1.0, ("soft", "hard"), "the reset is in the metadata"),
+    "spikingjelly": Dialect(
+        _plain,
+        1.0,
+        ("hard",),
+        "spikingjelly.activation_based.nir_exchange.import_from_nir(path, dt=1.0)",
+    ),
+    "norse": Dialect(_plain, 1.0, ("hard",), "norse.torch.from_nir(nir.read(path), dt=1.0)"),
+    "snntorch": Dialect(
+        _leaky, _SNNTORCH_DT, ("hard",), "snntorch.import_nir.import_from_nir(nir.read(path))"
+    ),
+}
+
+
+def dialect(target: str, reset: Reset) -> Dialect:
+    """The dialect of a target.
+
+    Raises:
+        UserError: it does not run that reset.
+    """
+    found = DIALECTS[target]
+    if reset not in found.resets:
+        raise UserError(
+            f"{target} runs neurons with a {' or '.join(found.resets)} reset only: give --reset "
+            f"{found.resets[0]}"
+        )
+    return found

@@ -1,0 +1,87 @@
+"""What is converted: the ConvNet of a run as a chain, and its images behind the front end."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deepstdp.config import Config
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.data import Dataset, ImageSet, load_dataset
+from deepstdp.deployment.conversion import LayerFit, convert
+from deepstdp.deployment.folding import Connection, fold
+from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.features import held_rows
+from deepstdp.keyed_random import Stream, numpy_generator
+from deepstdp.model import FEATURE_BATCH, Model, load_model
+from deepstdp.progress import SILENT, Progress
+from deepstdp.run_dir import RunDir
+
+MOST_MEASURED = 5_000
+"""Validation images that are measured on; of more, some at random."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished run, opened.
+
+    Attributes:
+        config: of the run.
+        model: as it was trained.
+        dataset: of the run.
+        chain: the folded ConvNet.
+        val_rows: the validation images that are measured on.
+    """
+
+    config: Config
+    model: Model
+    dataset: Dataset
+    chain: list[Connection]
+    val_rows: np.ndarray
+
+    @classmethod
+    def open(cls, run: RunDir, progress: Progress = SILENT) -> "Source":
+        """Load a run and its images.
+
+        Raises:
+            UserError: the run is unfinished, its images are not there, or its network has layers
+                that no spiking neuron stands for.
+        """
+        model, shape = load_model(run)
+        config = run.config()
+        dataset = load_dataset(config.data, config.seed, progress).to(model.device)
+        front_end = model.network.front_end.eval()
+        with torch.no_grad():
+            channels, height, width = front_end(torch.zeros(1, *shape, device=model.device))[
+                0
+            ].shape
+            chain = fold(model.network.backbone, (channels, height, width))
+        rows = held_rows(len(dataset.val), MOST_MEASURED, config.seed)
+        return cls(config, model, dataset, chain, rows)
+
+    def convert(self, config: ConversionConfig) -> tuple[SpikingNetwork, list[LayerFit]]:
+        """The spiking network, fitted to some of the training images."""
+        order = numpy_generator(config.seed, Stream.CALIBRATION).permutation(
+            len(self.dataset.train)
+        )
+        some = self._shown(self.dataset.train, np.sort(order[: config.n_images]))
+        with torch.no_grad():
+            return convert(self.chain, some, config)
+
+    def shown_val(self) -> Float[Tensor, "m c h w"]:
+        """The validation images behind the front end."""
+        return self._shown(self.dataset.val, self.val_rows)
+
+    def val_names(self) -> list[str]:
+        """Their names."""
+        return [self.dataset.val.names[row] for row in self.val_rows]
+
+    def _shown(self, images: ImageSet, rows: np.ndarray) -> Float[Tensor, "m c h w"]:
+        parts = list(torch.from_numpy(rows).split(FEATURE_BATCH))
+        front_end, dtype = self.model.network.front_end, torch.float32
+        with torch.no_grad():
+            return torch.cat(
+                [front_end(part.to(dtype) / 255).to(dtype) for part in images.images.batches(parts)]
+            )

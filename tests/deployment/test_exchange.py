@@ -1,0 +1,204 @@
+"""Exported files: replayed by hand-computed and real readers, and refused when they are wrong."""
+
+import nir
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from deepstdp.cli import main
+from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.exchange import export_run, verify_file
+from deepstdp.deployment.readers import installed_version
+from deepstdp.deployment.replay import replay
+from deepstdp.errors import UserError
+from deepstdp.run_dir import RunDir
+from deepstdp.runner import run_experiment
+
+QUICK = ("--timesteps", "8", "--n_images", "32")
+INSTALLED_BY_MAKE_TEST = ("snntorch", "spikingjelly")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> RunDir:
+    config = Config(
+        data=DataConfig(image_size=16),
+        clustering=ClusteringConfig(n_clusters=12),
+        training=TrainingConfig(epochs=2),
+        accelerator="cpu",
+    )
+    return run_experiment(config, tmp_path_factory.mktemp("runs") / "digits")
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("files") / "digits.nir"
+    command = ["export", str(run.path), "--target", "snntorch", *QUICK, "--out", str(path)]
+    assert main(command) == 0
+    return path
+
+
+def one_neuron(threshold: float, node=None) -> nir.NIRGraph:
+    one = np.ones((1, 1, 1), np.float32)
+    weight, bias = np.full((1, 1, 1, 1), 3.0, np.float32), np.zeros(1, np.float32)
+    neuron = node or nir.IF(r=one, v_threshold=threshold * one, v_reset=0 * one)
+    return nir.NIRGraph(
+        nodes={
+            "input": nir.Input({"input": np.array([1, 1, 1])}),
+            "a": nir.Conv2d((1, 1), weight, 1, 0, 1, 1, bias),
+            "b": neuron,
+            "output": nir.Output({"output": np.array([1, 1, 1])}),
+        },
+        edges=[("input", "a"), ("a", "b"), ("b", "output")],
+    )
+
+
+def test_a_neuron_by_hand():
+    """A current of 3 and a threshold of 4, for 8 steps."""
+    image = np.ones((2, 1, 1, 1))
+    # 3 | 6, 2 | 5, 1 | 4, 0: three spikes in four steps
+    assert replay(one_neuron(4), image, 8, 1.0, "soft").tolist() == [[6], [6]]
+    # 3 | 6, 0 | 3 | 6, 0
+    assert replay(one_neuron(4), image, 8, 1.0, "hard").tolist() == [[4], [4]]
+    one = np.ones((1, 1, 1), np.float32)
+    # tau = 2 dt, R = 2: v <- v / 2 + 3: 3 | 4.5, 0 | 3 | 4.5, 0
+    leaky = nir.LIF(tau=2 * one, r=2 * one, v_leak=0 * one, v_threshold=4 * one, v_reset=0 * one)
+    assert replay(one_neuron(4, leaky), image, 4, 1.0, "hard").tolist() == [[2], [2]]
+    assert replay(one_neuron(4, leaky), image, 4, 0.5, "hard").tolist() == [[1], [1]]
+
+
+@pytest.mark.parametrize(("stride", "padding", "kernel"), [(1, 1, 3), (2, 1, 4), (3, 0, 2)])
+def test_the_replayed_convolution_is_torch_s(stride, padding, kernel):
+    """Thresholds of 1 and inputs for one step: fired where the current reaches them."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 2, 9, 9, generator=g)
+    weight, bias = torch.randn(4, 2, kernel, kernel, generator=g), torch.randn(4, generator=g)
+    currents = functional.conv2d(x, weight, bias, stride, padding)
+    one = np.ones(currents.shape[1:], np.float32)
+    graph = nir.NIRGraph(
+        nodes={
+            "input": nir.Input({"input": np.array([2, 9, 9])}),
+            "a": nir.Conv2d((9, 9), weight.numpy(), stride, padding, 1, 1, bias.numpy()),
+            "b": nir.IF(r=one, v_threshold=one, v_reset=0 * one),
+            "output": nir.Output({"output": np.array(one.shape)}),
+        },
+        edges=[("input", "a"), ("a", "b"), ("b", "output")],
+    )
+    fired = replay(graph, x.numpy(), 1, 1.0, "hard")
+    assert np.array_equal(fired, (currents >= 1).flatten(1).numpy())
+
+
+def test_graphs_that_are_no_chain_are_refused():
+    graph = one_neuron(1)
+    graph.edges.append(("a", "output"))
+    with pytest.raises(UserError, match="no chain"):
+        replay(graph, np.ones((1, 1, 1, 1)), 1, 1.0, "hard")
+    threshold = one_neuron(1, nir.Threshold(np.ones((1, 1, 1))))
+    with pytest.raises(UserError, match="has a Threshold"):
+        replay(threshold, np.ones((1, 1, 1, 1)), 1, 1.0, "hard")
+
+
+@pytest.mark.parametrize("target", ["snntorch", "spikingjelly", "norse"])
+@pytest.mark.parametrize("weight_bits", ["8", "4"])
+def test_real_readers_find_the_same_spikes(run, tmp_path, capsys, target, weight_bits):
+    if installed_version(target) is None:
+        assert target not in INSTALLED_BY_MAKE_TEST
+        pytest.skip(f"{target} is not installed: make test-readers")
+    path = tmp_path / "digits.nir"
+    command = ["export", str(run.path), "--target", target, "--weight_bits", weight_bits, *QUICK]
+    assert main([*command, "--out", str(path)]) == 0
+    assert "import_from_nir" in capsys.readouterr().out or target == "norse"
+    assert main(["verify", str(path), "--run", str(run.path)]) == 0
+    ours, theirs = capsys.readouterr().out.splitlines()
+    assert ours.startswith("NumPy: 0 of ")
+    assert theirs.startswith(f"{target} {installed_version(target)}: 0 of ")
+
+
+def test_a_file_without_a_reader_keeps_the_soft_reset(run, tmp_path, capsys):
+    path = tmp_path / "digits.nir"
+    options = ["--reset", "soft", *QUICK, "--out", str(path)]
+    assert main(["export", str(run.path), *options]) == 0
+    assert "8 steps, soft reset" in capsys.readouterr().out
+    assert main(["verify", str(path), "--run", str(run.path)]) == 0
+    assert nir.read(path).metadata["reset"] == "soft"
+
+
+def changed(path, tmp_path, change):
+    graph = nir.read(path)
+    change(graph)
+    nir.write(tmp_path / "changed.nir", graph)
+    return tmp_path / "changed.nir"
+
+
+def test_a_wrong_file_fails(run, exported, tmp_path, capsys):
+    def more_weight(graph):
+        graph.nodes["synapses_4"].weight[0] += 1
+
+    wrong = changed(exported, tmp_path, more_weight)
+    assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
+    for line in capsys.readouterr().out.splitlines():
+        assert " spike counts differ, by " in line
+        assert not line.split(": ")[1].startswith("0 ")
+
+
+def test_a_file_that_its_reader_cannot_run_fails(run, exported, tmp_path, capsys):
+    def plain_neurons(graph):
+        """What snnTorch reads as leaky: it then fails when it runs."""
+        one = np.ones(graph.nodes["neurons_1"].v_threshold.shape, np.float32)
+        graph.nodes["neurons_1"] = nir.IF(
+            one, graph.nodes["neurons_1"].v_threshold, v_reset=0 * one
+        )
+
+    wrong = changed(exported, tmp_path, plain_neurons)
+    assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
+    assert any(line.startswith("snntorch") for line in capsys.readouterr().out.splitlines())
+
+
+def test_neurons_are_written_for_their_reader(run, exported, tmp_path):
+    assert isinstance(nir.read(exported).nodes["neurons_1"], nir.LIF)
+    export_run(
+        run, "norse", ConversionConfig(reset="hard", timesteps=8, n_images=32), tmp_path / "n.nir"
+    )
+    neurons = nir.read(tmp_path / "n.nir").nodes["neurons_1"]
+    assert isinstance(neurons, nir.IF)
+    assert np.unique(neurons.v_threshold).tolist() == [1.0]  # real numbers: as it is
+    checks = verify_file(tmp_path / "n.nir", run)
+    # Real numbers are summed in another order: counts differ where a membrane is at threshold.
+    assert checks[0].n_wrong <= 1e-3 * checks[0].n
+    assert checks[0].largest <= 1
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (
+            ["export", "{run}", "--target", "norse", "--reset", "soft", "--out", "x.nir"],
+            "give --res",
+        ),
+        (["export", "{run}", "--out", "nowhere/x.nir"], "there is no folder nowhere"),
+        (["verify", "nothing.nir", "--run", "{run}"], "nothing.nir does not exist"),
+        (["verify", "{run}/config.yaml", "--run", "{run}"], "is no NIR file"),
+    ],
+)
+def test_what_is_wrong_is_one_line(run, capsys, command, message):
+    assert main([part.format(run=run.path) for part in command]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_files_and_runs_that_do_not_belong_together(run, exported, tmp_path):
+    nir.write(tmp_path / "other.nir", one_neuron(1))
+    with pytest.raises(UserError, match="was not written by deepstdp export"):
+        verify_file(tmp_path / "other.nir", run)
+    config = Config(
+        data=DataConfig(image_size=16),
+        clustering=ClusteringConfig(n_clusters=12),
+        training=TrainingConfig(epochs=1),
+        accelerator="cpu",
+        seed=1,
+    )
+    other = run_experiment(config, tmp_path / "other")
+    with pytest.raises(UserError, match="made with other validation images"):
+        verify_file(exported, other)
