@@ -3,16 +3,13 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.accuracy import compare, layer_errors
 from deepstdp.deployment.energy import count, energy
+from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.saved import save_network
 from deepstdp.deployment.source import Source
-from deepstdp.evaluation.measure import Truth
 from deepstdp.files import Record, write_json
-from deepstdp.pipeline import truth_of
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
@@ -41,6 +38,17 @@ def convert_run(
         UserError: see ``Source.open``.
     """
     source = Source.open(run, progress)
+    network, record = convert_and_measure(source, config, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    save_network(out / NETWORK, network)
+    write_json(out / RECORD, record)
+    return record
+
+
+def convert_and_measure(
+    source: Source, config: ConversionConfig, progress: Progress = SILENT
+) -> tuple[SpikingNetwork, Record]:
+    """The spiking network, and how far it does what the ConvNet does; nothing is written."""
     with progress.busy("fitting thresholds and biases"):
         network, fits = source.convert(config)
     shown, steps = source.shown_val(), _steps(config.timesteps)
@@ -49,25 +57,19 @@ def convert_run(
         spiking = dict(zip(steps, network.features(shown, steps), strict=True))
         errors = layer_errors(network, source.chain, few, config.timesteps)
         counts = count(network, few, config.timesteps)
-    model, dataset, rows = source.model, source.dataset, source.val_rows
-    train = model.features(dataset.train.images, progress)
-    val = model.features(dataset.val.images, progress, torch.from_numpy(rows))
-    truth = truth_of(dataset)
-    truth = truth and Truth(truth.train, truth.val[rows])
-    record = {
+    with progress.busy("the ConvNet's features"):
+        train, val = source.train_features, source.val_features
+    evaluation = source.config.evaluation
+    return network, {
         "config": asdict(config),
-        "n_images": len(rows),
-        **compare(model, train, val, spiking, truth, source.config.evaluation),
+        "n_images": len(val),
+        **compare(source.model, train, val, spiking, source.truth, evaluation),
         "layers": [
             asdict(fit) | {"validation_error": error}
             for fit, error in zip(fits, errors, strict=True)
         ],
         "energy": energy(counts, config.timesteps),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    save_network(out / NETWORK, network)
-    write_json(out / RECORD, record)
-    return record
 
 
 def _steps(timesteps: int) -> list[int]:

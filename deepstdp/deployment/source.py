@@ -1,6 +1,7 @@
 """What is converted: the ConvNet of a run as a chain, and its images behind the front end."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,9 +14,11 @@ from deepstdp.data import Dataset, ImageSet, load_dataset
 from deepstdp.deployment.conversion import LayerFit, convert
 from deepstdp.deployment.folding import Connection, fold
 from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.evaluation.measure import Truth
 from deepstdp.features import held_rows
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.model import FEATURE_BATCH, Model, load_model
+from deepstdp.pipeline import truth_of
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
@@ -69,6 +72,22 @@ class Source:
         some = self._shown(self.dataset.train, np.sort(order[: config.n_images]))
         with torch.no_grad():
             return convert(self.chain, some, config)
+
+    @cached_property
+    def train_features(self) -> Float[Tensor, "n d"]:
+        """The ConvNet's features of the training images."""
+        return self.model.features(self.dataset.train.images)
+
+    @cached_property
+    def val_features(self) -> Float[Tensor, "m d"]:
+        """The same of the validation images that are measured on."""
+        return self.model.features(self.dataset.val.images, rows=torch.from_numpy(self.val_rows))
+
+    @cached_property
+    def truth(self) -> Truth | None:
+        """Labels of these images, if there are any."""
+        truth = truth_of(self.dataset)
+        return truth and Truth(truth.train, truth.val[self.val_rows])
 
     def shown_val(self) -> Float[Tensor, "m c h w"]:
         """The validation images behind the front end."""
