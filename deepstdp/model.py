@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -222,6 +223,22 @@ def load_model(
         on_device = {name: value.to(model.device) for name, value in tensors.items()}
         model.reducer.load_state(unprefixed("reducer", on_device))
     return model, (channels, height, width)
+
+
+def load(run: str | Path) -> Network:
+    """The trained ConvNet of a run, as a module in eval mode on the CPU or GPU there is.
+
+    It maps (B, C, H, W) images in [0, 1], of the run's size, to (B, K) logits; its ``features``
+    gives (B, D) rates.
+
+    >>> network = load("runs/spiking")  # doctest: +SKIP
+    >>> features = network.features(images)  # doctest: +SKIP
+
+    Raises:
+        UserError: see ``load_model``.
+    """
+    model, _ = load_model(RunDir.open(Path(run)))
+    return model.network.eval()
 
 
 def prefixed(prefix: str, tensors: Tensors) -> Tensors:

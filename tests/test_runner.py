@@ -18,7 +18,7 @@ from deepstdp.config import (
 )
 from deepstdp.data import Dataset, ImageSet, load_dataset
 from deepstdp.errors import UserError
-from deepstdp.model import load_model
+from deepstdp.model import load, load_model
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
@@ -233,6 +233,10 @@ def test_a_loaded_model_repeats_the_run(tmp_path, digits):
     rows = (run.path / "labels.csv").read_text().splitlines()[1:]
     expected = [int(row.rpartition(",")[2]) for row in rows]
     assert model.assign(digits.train.images).labels.tolist() == expected
+    network = load(run.path)
+    assert not network.training
+    images = digits.train.images.take(torch.arange(5))
+    torch.testing.assert_close(network.features(images / 255), model.features(images))
 
 
 class Tiny(torch.nn.Module):
