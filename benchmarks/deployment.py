@@ -43,6 +43,8 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
         "same_class": 100 * at["probe_agreement"],
         "cluster_agreement_minus_retest": 100
         * (at["cluster_agreement"] - record["retest_agreement"]),
+        "end_to_end_agreement_minus_retest": 100
+        * (record["end_to_end_agreement"] - record["retest_agreement"]),
         "relative_error": at["relative_error"],
         "synaptic_operations_per_mac": energy["synaptic_operations"] / energy["convnet_macs"],
         "joules_ratio": float32["spiking"] / float32["convnet"],
@@ -52,8 +54,9 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
 
 def table(ways: dict[str, dict[str, Any]]) -> str:
     """A row a way."""
-    header = ("", "points", "same class %", "cluster - retest", "error", "ops/MAC", "J", "J held")
-    forms = ("{:+.1f}", "{:.1f}", "{:+.1f}", "{:.3f}", "{:.2f}", "{:.2f}", "{:.2f}")
+    header = ("", "points", "same class %", "cluster - retest", "end to end - retest")
+    header += ("error", "ops/MAC", "J", "J held")
+    forms = ("{:+.1f}", "{:.1f}", "{:+.1f}", "{:+.1f}", "{:.3f}", "{:.2f}", "{:.2f}", "{:.2f}")
     rows = []
     for name, found in ways.items():
         cells = [_cell(value, form) for value, form in zip(found.values(), forms, strict=True)]

@@ -15,7 +15,15 @@ from deepstdp.imports import build
 from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 
-__all__ = ["Assignment", "Clusterer", "GivenLabels", "OnCPU", "STDPClustering", "build_clusterer"]
+__all__ = [
+    "Assignment",
+    "Clusterer",
+    "GivenLabels",
+    "OnCPU",
+    "STDPClustering",
+    "STDPPseudoLabels",
+    "build_clusterer",
+]
 
 
 def build_clusterer(

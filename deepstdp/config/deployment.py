@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deepstdp.config.checks import require, require_types
+from deepstdp.config.spiking import MAX_TIMESTEPS
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ class ConversionConfig:
 
     def __post_init__(self) -> None:
         require_types(self, "")
-        require(self.timesteps >= 1, f"timesteps must be at least 1, not {self.timesteps}")
+        most = MAX_TIMESTEPS // 2  # accuracy is measured up to twice as many
+        require(
+            1 <= self.timesteps <= most, f"timesteps must lie in 1..{most}, not {self.timesteps}"
+        )
         require(self.n_images >= 1, f"n_images must be at least 1, not {self.n_images}")
         is_percentile = not isinstance(self.scale, str)
         require(

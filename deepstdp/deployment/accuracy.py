@@ -26,6 +26,7 @@ def compare(
     train: Features,
     val: Features,
     spiking: dict[int, Features],
+    spiking_clusters: Int64[Tensor, "_"] | None,
     truth: Truth | None,
     config: EvaluationConfig,
 ) -> Record:
@@ -39,6 +40,7 @@ def compare(
         train: the ConvNet's features of the training images, which the probe learns from.
         val: the same of the validation images.
         spiking: features by spikes of the validation images, by T.
+        spiking_clusters: of the validation images, by spikes from end to end.
         truth: labels of both splits, if there are any.
         config: of the probe.
     """
@@ -55,6 +57,9 @@ def compare(
         again = model.clusterer.retest(model.reducer.transform(val))
         if again is not None:
             record["retest_agreement"] = _share(again.labels.cpu().numpy() == clusters)
+        if spiking_clusters is not None:
+            same = spiking_clusters.cpu().numpy() == clusters
+            record["end_to_end_agreement"] = _share(same)
     for n_steps, features in spiking.items():
         point: Record = {
             "timesteps": n_steps,
@@ -76,13 +81,18 @@ def paired_points(
 ) -> dict[str, float | Sequence[float]]:
     """Difference of two accuracies on the same images, in points, and its 95 % interval.
 
-    With b images that only we get right and c that only they do, of n: d = (b - c) / n, with the
-    standard error sqrt(b + c - (b - c)^2 / n) / n (the paired difference of proportions).
+    With b images that only we get right and c that only they do, of n, the difference is
+    (b - c) / n. For the interval half an image is added to each of the four kinds (Agresti and Min
+    2005), so that no disagreement is not taken for certainty: with b, c and n so enlarged,
+    d = (b - c) / n and its standard error is sqrt(((b + c) / n - d^2) / n).
     """
     n, b, c = len(ours), int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    d, error = (b - c) / n, np.sqrt(b + c - (b - c) ** 2 / n) / n
+    difference = (b - c) / n
+    more, ours_alone, theirs_alone = n + 2, b + 0.5, c + 0.5
+    d = (ours_alone - theirs_alone) / more
+    error = np.sqrt((ours_alone + theirs_alone) / more - d**2) / np.sqrt(more)
     half = float(norm.ppf(0.975) * error)
-    return {"mean": 100 * d, "ci95": [100 * (d - half), 100 * (d + half)]}
+    return {"mean": 100 * difference, "ci95": [100 * (d - half), 100 * (d + half)]}
 
 
 def layer_errors(

@@ -8,6 +8,7 @@ it, which are converted already: so it mends what they get wrong (after Li et al
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -123,10 +124,11 @@ def _fit_layer(
     config: ConversionConfig,
 ) -> _Fitted:
     """Choose the scale, then fit the biases."""
-    values = _some(activations)
+    values, largest = _some(activations), activations.max().item()
     best = None
     for percentile in _percentiles(config):
-        scale = float(np.percentile(values, percentile)) or float(values.max()) or 1.0
+        scale = largest if percentile == 100 else float(np.percentile(values, percentile))
+        scale = scale or largest or 1.0  # where nearly nothing is active
         layer = make_layer(connection, scale_in, scale, config)
         found = _measured(layer, percentile, incoming, activations)
         best = _better(best, found)
@@ -148,7 +150,9 @@ def _percentiles(config: ConversionConfig) -> tuple[float, ...]:
 
 def _some(activations: Float[Tensor, "n o y x"]) -> np.ndarray:
     flat = activations.flatten()
-    return flat[:: -(-len(flat) // _MOST_VALUES)].cpu().numpy()
+    step = -(-len(flat) // _MOST_VALUES)
+    # An even step would see some columns of the images only.
+    return flat[:: step + (step % 2 == 0)].cpu().numpy()
 
 
 def _measured(
@@ -164,7 +168,7 @@ def _measured(
         scale=layer.scale,
         relative_error=error.item(),
         saturated=(activations > layer.scale).float().mean().item(),
-        firing_rate=spikes.float().mean().item(),
+        firing_rate=spikes.sum(dtype=torch.int64).item() / spikes.numel(),
     )
     return _Fitted(layer, spikes, fit)
 

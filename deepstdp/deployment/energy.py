@@ -5,6 +5,7 @@ each synapse once (MAC). Zeros of the padding count for neither. A constant inpu
 synapses are counted as MACs in every step.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant, Spikes
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.files import Record
@@ -40,7 +42,7 @@ class LayerCount:
     """Operations of a layer for one image, on average.
 
     Attributes:
-        synapses: MACs of the ConvNet.
+        synapses: MACs of the folded ConvNet.
         neurons: that there are.
         synaptic_operations: spikes times the synapses that each reaches (ACs).
         macs: of constant inputs, over all steps.
@@ -55,28 +57,31 @@ class LayerCount:
 
 
 def count(
-    network: SpikingNetwork, images: Float[Tensor, "n c h w"], n_steps: int
+    network: SpikingNetwork,
+    chain: Sequence[Connection],
+    images: Float[Tensor, "n c h w"],
+    n_steps: int,
 ) -> list[LayerCount]:
     """Run images and count, layer by layer.
 
     Args:
         network: the spiking network.
+        chain: the ConvNet that it stands for.
         images: behind the front end.
         n_steps: T.
     """
     counts = [
-        LayerCount(layer.connection.n_synapses, _size(layer.connection.out_shape))
-        for layer in network.layers
+        LayerCount(connection.n_synapses, math.prod(connection.out_shape)) for connection in chain
     ]
+    fans = [layer.connection.fan_out().permute(1, 2, 0) for layer in network.layers]
     for start, answers in network.run(images, n_steps):
         incoming: Spikes | Constant = start
-        for layer, found, spikes in zip(network.layers, counts, answers, strict=True):
+        for fan, found, spikes in zip(fans, counts, answers, strict=True):
             if isinstance(incoming, Constant):
                 found.macs = float(found.synapses * n_steps)
             else:
-                reached = layer.connection.fan_out().permute(1, 2, 0).double()
                 spikes_in = incoming.sum(dim=(0, 1), dtype=torch.int64)
-                found.synaptic_operations += (spikes_in * reached).sum().item() / len(images)
+                found.synaptic_operations += (spikes_in * fan.long()).sum().item() / len(images)
             n_spikes = spikes.sum(dtype=torch.int64).item()
             found.firing_rate += n_spikes / (len(images) * n_steps * found.neurons)
             incoming = spikes
@@ -111,7 +116,3 @@ def energy(counts: Sequence[LayerCount], n_steps: int) -> Record:
         "convnet_macs": synapses,
         "microjoules": joules,
     }
-
-
-def _size(shape: Sequence[int]) -> int:
-    return int(torch.tensor(shape).prod())

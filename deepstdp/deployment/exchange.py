@@ -1,5 +1,6 @@
 """A run as a file that other simulators read, and the proof that they read it right."""
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from jaxtyping import Int
 
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.dialects import dialect
-from deepstdp.deployment.inputs import Constant, InputCode
-from deepstdp.deployment.nir_file import Expected, read_nir, write_nir
+from deepstdp.deployment.inputs import Constant
+from deepstdp.deployment.nir_file import Expected, NIRFile, read_nir, write_nir
 from deepstdp.deployment.readers import READERS, installed_version, read_and_run
 from deepstdp.deployment.replay import replay
 from deepstdp.deployment.source import Source
@@ -51,10 +52,11 @@ def export_run(
             answers[-1].sum(dim=1, dtype=torch.int64).permute(0, 3, 1, 2).flatten(1)
             for _, answers in batches
         ]
-    info = {"T": config.timesteps, "target": target, "config": asdict(config)}
+    info = {"target": target, "config": asdict(config)}
     info |= {"front_end": _front_end(source), "stdp": asdict(source.config.clustering.stdp)}
     found = np.concatenate([c.cpu().numpy() for c in counts])
-    write_nir(out, network, chosen, info, Expected(source.val_names(), found))
+    expected = Expected(source.val_names(), found)
+    write_nir(out, network, chosen, config.timesteps, info, expected)
     return chosen.hint
 
 
@@ -78,6 +80,7 @@ class Check:
         n_wrong: spike counts that differ from those expected; None if it did not run.
         n: counts in all.
         largest: difference.
+        is_installed: whether it could be tried.
         reason: why it did not run.
     """
 
@@ -85,15 +88,13 @@ class Check:
     n_wrong: int | None
     n: int = 0
     largest: int = 0
+    is_installed: bool = True
     reason: str = ""
 
     @property
     def failed(self) -> bool:
         """Whether there is a mismatch, or the reader broke."""
-        return self.n_wrong != 0 and not (self.n_wrong is None and self.reason == NOT_INSTALLED)
-
-
-NOT_INSTALLED = "not installed"
+        return self.is_installed and self.n_wrong != 0
 
 
 def verify_file(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Check]:
@@ -110,19 +111,26 @@ def verify_file(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Ch
     Raises:
         UserError: the file is none of ours, or its images are not the run's.
     """
-    graph, info, expected = read_nir(path)
+    file = read_nir(path)
+    expected = file.expected
     source = Source.open(run, progress)
     if source.val_names() != expected.names:
         raise UserError(f"{path} was made with other validation images than {run.path} has")
-    code = InputCode(**info["input"]).encode(source.shown_val(), info["T"])
+    n_neurons = math.prod(source.chain[-1].out_shape)
+    if expected.counts.shape != (len(expected.names), n_neurons):
+        wrong = " x ".join(map(str, expected.counts.shape))
+        raise UserError(
+            f"{path} has spike counts of {wrong}, not {len(expected.names)} x {n_neurons}"
+        )
+    code = file.code.encode(source.shown_val(), file.n_steps)
     assert isinstance(code, Constant)
     images = code.values.cpu().numpy()
     with progress.busy("replay in NumPy"):
-        counts = replay(graph, images, info["T"], info["dt"], info["reset"])
+        counts = replay(file.graph, images, file.n_steps, file.dt, file.reset)
     checks = [_check("NumPy", counts, expected.counts)]
-    if info["target"] in READERS:
-        with progress.busy(info["target"]):
-            checks.append(_check_reader(info["target"], graph, images, info["T"], expected.counts))
+    if file.target in READERS:
+        with progress.busy(file.target):
+            checks.append(_check_reader(file, images))
     return checks
 
 
@@ -131,15 +139,15 @@ def _check(name: str, found: Counts, expected: Counts) -> Check:
     return Check(name, int((difference != 0).sum()), difference.size, int(difference.max()))
 
 
-def _check_reader(
-    target: str, graph: object, images: np.ndarray, n_steps: int, expected: Counts
-) -> Check:
-    version = installed_version(target)
+def _check_reader(file: NIRFile, images: np.ndarray) -> Check:
+    version = installed_version(file.target)
     if version is None:
-        return Check(target, None, reason=NOT_INSTALLED)
-    name = f"{target} {version}"
+        return Check(file.target, None, is_installed=False, reason="not installed")
+    name = f"{file.target} {version}"
     try:
-        found = read_and_run(target, graph, images, n_steps)
+        found = read_and_run(file.target, file.graph, images, file.n_steps)
     except Exception as error:  # another library's, on a file that may be wrong
-        return Check(name, None, reason=f"{type(error).__name__}: {str(error).splitlines()[0]}")
-    return _check(name, found, expected)
+        return Check(name, None, reason=f"{type(error).__name__}: {error}".split("\n")[0])
+    if found.shape != file.expected.counts.shape:
+        return Check(name, None, reason=f"gives counts of shape {found.shape}")
+    return _check(name, found, file.expected.counts)

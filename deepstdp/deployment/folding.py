@@ -55,11 +55,6 @@ class Connection:
         )
         return out, height, width
 
-    @property
-    def is_dense(self) -> bool:
-        """Whether every output sees every input: a linear layer."""
-        return self.padding == 0 and self.out_shape[1:] == (1, 1)
-
     def fan_out(self) -> Float[Tensor, "i h w"]:
         """How many neurons each input reaches; zeros of the padding reach none."""
         ones = self.weight.new_ones(1, *self.out_shape)
@@ -77,7 +72,7 @@ class Connection:
     @property
     def n_synapses(self) -> int:
         """Multiplications that the layer takes for an image."""
-        return int(self.fan_out().double().sum())
+        return int(self.fan_out().sum(dtype=torch.int64))
 
 
 def fold(backbone: nn.Module, shape: Shape) -> list[Connection]:
@@ -117,7 +112,11 @@ def fold(backbone: nn.Module, shape: Shape) -> list[Connection]:
         else:
             _require(isinstance(layer, _NOTHING), type(layer).__name__)
     _require(bool(chain) and pending is None and pool == 1, "a last layer that is no ReLU")
-    return chain
+    device = next(backbone.parameters()).device
+    return [
+        replace(c, weight=c.weight.to(device, torch.float32), bias=c.bias.to(device, torch.float32))
+        for c in chain
+    ]
 
 
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:
@@ -129,9 +128,13 @@ def _leaves(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _connection(layer: nn.Conv2d | nn.Linear, shape: Shape) -> Connection:
-    weight = layer.weight.detach().float()
-    bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float()
+    # In double precision, on the CPU, until everything is folded.
+    weight = layer.weight.detach().cpu().double()
+    bias = layer.bias
+    bias = weight.new_zeros(len(weight)) if bias is None else bias.detach().cpu().double()
     if isinstance(layer, nn.Linear):
+        n_inputs = shape[0] * shape[1] * shape[2]
+        _require(layer.in_features == n_inputs, "a linear layer that does not see all units")
         return Connection(weight.reshape(len(weight), *shape), bias, 1, 0, shape)
     stride, padding = set(layer.stride), layer.padding
     plain = layer.groups == 1 and set(layer.dilation) == {1} and layer.padding_mode == "zeros"
@@ -175,11 +178,11 @@ def _normalised(connection: Connection, norm: nn.BatchNorm2d | nn.BatchNorm1d) -
     _require(mean is not None and var is not None, "BatchNorm without running statistics")
     assert mean is not None
     assert var is not None
-    scale = (var + norm.eps).rsqrt()
-    shift = -mean * scale
+    scale = (var.cpu().double() + norm.eps).rsqrt()
+    shift = -mean.cpu().double() * scale
     if norm.affine:
-        scale = scale * norm.weight.detach()
-        shift = shift * norm.weight.detach() + norm.bias.detach()
+        scale = scale * norm.weight.detach().cpu()
+        shift = shift * norm.weight.detach().cpu() + norm.bias.detach().cpu()
     return replace(
         connection,
         weight=connection.weight * scale[:, None, None, None],
@@ -193,6 +196,7 @@ def _pool_size(layer: nn.AvgPool2d, shape: Shape) -> int:
         for of in (layer.kernel_size, layer.stride)
         for value in (of if isinstance(of, tuple) else (of,))
     }
+    _require(layer.divisor_override is None, "average pooling with a divisor of its own")
     paddings = layer.padding if isinstance(layer.padding, tuple) else (layer.padding,)
     _require(len(sizes) == 1 and not any(paddings), "average pooling of windows that overlap")
     size = sizes.pop()

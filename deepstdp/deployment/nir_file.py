@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from deepstdp.deployment.dialects import Dialect
+from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import SpikingLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.errors import UserError
@@ -37,7 +38,12 @@ class Expected:
 
 
 def write_nir(
-    path: Path, network: SpikingNetwork, dialect: Dialect, info: Record, expected: Expected
+    path: Path,
+    network: SpikingNetwork,
+    dialect: Dialect,
+    n_steps: int,
+    info: Record,
+    expected: Expected,
 ) -> None:
     """Write a ``.nir`` file.
 
@@ -45,7 +51,8 @@ def write_nir(
         path: where.
         network: with constant input, and neurons that start at zero.
         dialect: how the reader wants neurons.
-        info: T and what else is to be known; ``dt`` and ``reset`` are added.
+        n_steps: T.
+        info: what else is to be known of the run.
         expected: what a reader must find.
 
     Raises:
@@ -68,8 +75,6 @@ def write_nir(
     nodes["output"] = nir.Output({"output": np.array(network.layers[-1].connection.out_shape)})
     names = list(nodes)
     ours = info | {
-        "dt": dialect.dt,
-        "reset": network.layers[-1].reset,
         "scale": network.layers[-1].scale,
         "input": asdict(network.code),
         "images": expected.names,
@@ -79,8 +84,8 @@ def write_nir(
         edges=list(zip(names[:-1], names[1:], strict=True)),
         metadata={
             "dt": dialect.dt,
-            "reset": ours["reset"],
-            "T": info["T"],
+            "reset": network.layers[-1].reset,
+            "T": n_steps,
             MARK: json.dumps(ours),
             "spike_counts": expected.counts.astype(np.uint16),
         },
@@ -90,25 +95,66 @@ def write_nir(
     temporary.replace(path)
 
 
-def read_nir(path: Path) -> tuple[Any, Record, Expected]:
-    """The graph of a file, our record of it, and what a reader must find.
+@dataclass(frozen=True)
+class NIRFile:
+    """What ``write_nir`` wrote.
+
+    Attributes:
+        graph: of NIR.
+        n_steps: T.
+        dt: length of a step.
+        reset: of the neurons.
+        target: whose dialect it is.
+        code: of the input.
+        expected: what a reader must find.
+    """
+
+    graph: Any
+    n_steps: int
+    dt: float
+    reset: str
+    target: str
+    code: InputCode
+    expected: Expected
+
+
+def read_nir(path: Path) -> NIRFile:
+    """Read a file and check what its metadata say.
 
     Raises:
         UserError: the file cannot be read, or is none of ours.
     """
     nir = require_extra("nir", "verifying", "nir")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
     try:
         graph = nir.read(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
     except Exception as error:  # HDF5 and nir raise what they like for a damaged file
-        raise UserError(f"{path} is no NIR file ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path} is no NIR file ({_first_line(error)})") from None
+    metadata = graph.metadata
     try:
-        info = json.loads(graph.metadata[MARK])
-        counts = np.asarray(graph.metadata["spike_counts"]).astype(np.int64)
-        return graph, info, Expected(info["images"], counts)
+        info = json.loads(metadata[MARK])
+        expected = Expected(list(info["images"]), np.asarray(metadata["spike_counts"], np.int64))
+        found = NIRFile(
+            graph=graph,
+            n_steps=int(metadata["T"]),
+            dt=float(metadata["dt"]),
+            reset=str(metadata["reset"]),
+            target=str(info["target"]),
+            code=InputCode(**info["input"]),
+            expected=expected,
+        )
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path} was not written by deepstdp export: nothing to verify") from None
+    if found.n_steps < 1 or found.dt <= 0 or found.reset not in ("soft", "hard"):
+        raise UserError(f"{path}: T, dt and reset in its metadata are no such things")
+    if found.code.kind != "constant":
+        raise UserError(f"{path}: its input is {found.code.kind}, which is never exported")
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".split("\n")[0]
 
 
 def _shape(key: str, layer: SpikingLayer) -> dict[str, np.ndarray]:

@@ -43,11 +43,16 @@ def _chain(graph: Any) -> list[Any]:
         name = following[name]
         nodes.append(graph.nodes[name])
     kinds = [type(node).__name__ for node in nodes]
+    n = len(nodes) // 2
     is_chain = len(following) == len(graph.edges) == len(graph.nodes) - 1 == len(nodes)
-    if not is_chain or kinds[-1] != "Output":
-        raise UserError("the graph is no chain from input to output")
-    if unknown := sorted(set(kinds[:-1]) - {"Conv2d", "IF", "LIF"}):
+    if not is_chain or n == 0 or kinds[:-1:2] != ["Conv2d"] * n or kinds[-1] != "Output":
+        raise UserError("the graph is no chain of Conv2d and neurons from input to output")
+    if unknown := sorted(set(kinds[1:-1:2]) - {"IF", "LIF"}):
         raise UserError(f"the graph has a {unknown[0]}, which deepstdp export never writes")
+    for node in nodes[:-1:2]:
+        is_plain = node.groups == 1 and set(np.ravel(node.dilation)) == {1}
+        if not is_plain or isinstance(node.padding, str):
+            raise UserError("the graph has a Conv2d with groups, dilation or a named padding")
     return nodes[:-1]
 
 

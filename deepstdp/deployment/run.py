@@ -3,8 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
+from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.accuracy import compare, layer_errors
+from deepstdp.deployment.end_to_end import SpikingReduction, spiking_clusters
 from deepstdp.deployment.energy import count, energy
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.saved import save_network
@@ -17,7 +21,7 @@ NETWORK, RECORD = "network.safetensors", "conversion.json"
 """What ``convert_run`` leaves in its folder."""
 
 MOST_COUNTED = 256
-"""Validation images whose operations and layer errors are counted."""
+"""Validation images whose operations and layer errors are counted: every n-th."""
 
 
 def convert_run(
@@ -37,9 +41,9 @@ def convert_run(
     Raises:
         UserError: see ``Source.open``.
     """
+    out.mkdir(parents=True, exist_ok=True)
     source = Source.open(run, progress)
     network, record = convert_and_measure(source, config, progress)
-    out.mkdir(parents=True, exist_ok=True)
     save_network(out / NETWORK, network)
     write_json(out / RECORD, record)
     return record
@@ -52,18 +56,28 @@ def convert_and_measure(
     with progress.busy("fitting thresholds and biases"):
         network, fits = source.convert(config)
     shown, steps = source.shown_val(), _steps(config.timesteps)
-    few = shown[:MOST_COUNTED]
+    few = shown[:: -(-len(shown) // MOST_COUNTED)]
     with progress.busy("spiking network"):
         spiking = dict(zip(steps, network.features(shown, steps), strict=True))
         errors = layer_errors(network, source.chain, few, config.timesteps)
-        counts = count(network, few, config.timesteps)
+        counts = count(network, source.chain, few, config.timesteps)
     with progress.busy("the ConvNet's features"):
         train, val = source.train_features, source.val_features
     evaluation = source.config.evaluation
+    clusterer = source.model.clusterer
+    with progress.busy("spikes from end to end"):
+        clusters = None
+        if isinstance(clusterer, STDPPseudoLabels):
+            some = train[torch.from_numpy(source.fitted_rows(config))]
+            reduction = SpikingReduction.fit(
+                source.model.reducer, some, network.layers[-1].scale, clusterer.gain
+            )
+            clusters = spiking_clusters(network, reduction, clusterer, shown, config.timesteps)
     return network, {
         "config": asdict(config),
         "n_images": len(val),
-        **compare(source.model, train, val, spiking, source.truth, evaluation),
+        "n_counted": len(few),
+        **compare(source.model, train, val, spiking, clusters, source.truth, evaluation),
         "layers": [
             asdict(fit) | {"validation_error": error}
             for fit, error in zip(fits, errors, strict=True)

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from deepstdp.config import Config
@@ -14,6 +14,7 @@ from deepstdp.data import Dataset, ImageSet, load_dataset
 from deepstdp.deployment.conversion import LayerFit, convert
 from deepstdp.deployment.folding import Connection, fold
 from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Truth
 from deepstdp.features import held_rows
 from deepstdp.keyed_random import Stream, numpy_generator
@@ -24,6 +25,9 @@ from deepstdp.run_dir import RunDir
 
 MOST_MEASURED = 5_000
 """Validation images that are measured on; of more, some at random."""
+
+_CHECKED, _TOLERANCE = 16, 0.05
+"""Images on which the folded ConvNet is compared with the ConvNet, perhaps in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +66,38 @@ class Source:
             ].shape
             chain = fold(model.network.backbone, (channels, height, width))
         rows = held_rows(len(dataset.val), MOST_MEASURED, config.seed)
-        return cls(config, model, dataset, chain, rows)
+        source = cls(config, model, dataset, chain, rows)
+        source._check_chain()
+        return source
+
+    def _check_chain(self) -> None:
+        """A module of the user's own may do other things than its layers say."""
+        x = self._shown(self.dataset.val, self.val_rows[:_CHECKED])
+        features = self.model.features(
+            self.dataset.val.images, rows=torch.from_numpy(self.val_rows[:_CHECKED])
+        )
+        with torch.no_grad():
+            for connection in self.chain:
+                x = connection(x).relu()
+        difference = (x.flatten(1) - features).norm() / features.norm().clamp(min=1e-30)
+        if difference > _TOLERANCE:
+            raise UserError(
+                "the network cannot become spiking: its layers, one after the other, do not "
+                f"compute its features (relative difference {difference:.2g})"
+            )
 
     def convert(self, config: ConversionConfig) -> tuple[SpikingNetwork, list[LayerFit]]:
         """The spiking network, fitted to some of the training images."""
+        some = self._shown(self.dataset.train, self.fitted_rows(config))
+        with torch.no_grad():
+            return convert(self.chain, some, config)
+
+    def fitted_rows(self, config: ConversionConfig) -> Int64[np.ndarray, "m"]:
+        """The training images that a conversion is fitted to."""
         order = numpy_generator(config.seed, Stream.CALIBRATION).permutation(
             len(self.dataset.train)
         )
-        some = self._shown(self.dataset.train, np.sort(order[: config.n_images]))
-        with torch.no_grad():
-            return convert(self.chain, some, config)
+        return np.sort(order[: config.n_images])
 
     @cached_property
     def train_features(self) -> Float[Tensor, "n d"]:

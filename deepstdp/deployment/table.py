@@ -28,6 +28,9 @@ def _curve(record: Record) -> str:
     rows.append((*convnet, f"retest {_percent(record.get('retest_agreement'))}", "-"))
     config = record["config"]
     fitted = f"{record['n_images']} validation images; fitted for T = {config['timesteps']}."
+    if "end_to_end_agreement" in record:
+        same = _percent(record["end_to_end_agreement"])
+        fitted += f" In spikes from end to end {same} % have the same cluster."
     return "\n".join([*markdown_table(header, rows), "", fitted])
 
 
@@ -47,15 +50,17 @@ def _layers(record: Record) -> str:
             zip(record["layers"], record["energy"]["layers"], strict=True), 1
         )
     ]
-    return "\n".join(markdown_table(header, rows))
+    n = record["n_counted"]
+    note = f"Rate and error of {n} validation images, percentile and saturation of those fitted to."
+    return "\n".join([*markdown_table(header, rows), "", note])
 
 
 def _energy(record: Record) -> str:
     energy = record["energy"]
     operations = (
         f"An image takes {energy['synaptic_operations']:,.0f} synaptic operations and "
-        f"{energy['constant_macs']:,.0f} MACs of the constant input; the ConvNet "
-        f"{energy['convnet_macs']:,} MACs."
+        f"{energy['constant_macs']:,.0f} MACs of the constant input; the "
+        f"ConvNet, its pooling folded, {energy['convnet_macs']:,} MACs."
     )
     header = ("arithmetic", "pJ/AC", "pJ/MAC", "spiking uJ", "input held uJ", "ConvNet uJ")
     rows = [

@@ -152,7 +152,7 @@ def test_operations_by_hand():
     second = Connection(torch.ones(3, 2, 1, 1), torch.zeros(3), 1, 0, (2, 1, 1))
     images = torch.ones(4, 1, 1, 1)
     network, _ = convert([first, second], images, ConversionConfig(timesteps=5, scale="max"))
-    counts = count(network, images, 5)
+    counts = count(network, [first, second], images, 5)
     assert [c.synaptic_operations for c in counts] == [0, 30]
     assert [c.macs for c in counts] == [10, 0]
     assert [c.firing_rate for c in counts] == [1, 1]
@@ -167,9 +167,10 @@ def test_operations_by_hand():
 
 def test_poisson_input_has_no_macs(chain, images):
     network, _ = convert(chain, images, ConversionConfig(input="poisson", timesteps=8))
-    counts = count(network, images, 8)
+    counts = count(network, chain, images, 8)
     assert counts[0].macs == 0
     assert counts[0].synaptic_operations > 0
+    assert sum(c.synapses for c in counts) == sum(c.n_synapses for c in chain)
     float32 = energy(counts, 8)["microjoules"]["float32"]
     assert float32["spiking"] == pytest.approx(float32["spiking_held"])
 
@@ -180,8 +181,11 @@ def test_paired_points_by_hand():
     theirs[:3], theirs[60:64] = False, True  # we alone are right in 3, they alone in 4
     found = paired_points(ours, theirs)
     assert found["mean"] == pytest.approx(-1)
-    half = 1.959964 * np.sqrt(7 - 1 / 100)
-    assert found["ci95"] == pytest.approx([-1 - half, -1 + half])
+    d, half = -100 / 102, 100 * 1.959964 * np.sqrt(8 - 1 / 102) / 102
+    assert found["ci95"] == pytest.approx([d - half, d + half])
+    alike = paired_points(ours, ours)
+    assert alike["mean"] == 0
+    assert alike["ci95"] == pytest.approx([-1.92, 1.92], abs=0.01)
 
 
 def test_codes_of_constants_are_real_or_whole():

@@ -3,10 +3,15 @@
 import json
 
 import pytest
+from torch import nn
 
 from deepstdp.cli import main
 from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.run import convert_run
 from deepstdp.deployment.saved import load_network
+from deepstdp.errors import UserError
+from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 
 
@@ -34,8 +39,10 @@ def test_a_run_of_digits(run, capsys):
     assert record["linear_probe_accuracy"] == pytest.approx(convnet, abs=1e-6)
     assert at[64]["linear_probe_accuracy"] == pytest.approx(convnet, abs=0.015)
     assert at[64]["cluster_agreement"] > record["retest_agreement"] - 0.05
+    assert record["end_to_end_agreement"] > record["retest_agreement"] - 0.05
     assert at[64]["relative_error"] < at[16]["relative_error"] < at[4]["relative_error"]
-    assert f"{100 * convnet:.1f}" in printed
+    row = next(line for line in printed.splitlines() if line.startswith("| ConvNet"))
+    assert row.split("|")[2].strip() == f"{100 * convnet:.1f}"
     network = load_network(run / "spiking" / "network.safetensors")
     assert [layer.threshold for layer in network.layers] == [1.0] * 4
 
@@ -75,11 +82,31 @@ def test_the_untrained_network_has_no_clusters(tmp_path, class_folder):
     assert not (tmp_path / "run" / "spiking").exists()
 
 
+class Residual(nn.Sequential):
+    """Says one thing by its layers, and does another."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Flatten())
+
+    def forward(self, x):
+        return super().forward(x) + x.flatten(1).abs()
+
+
+def test_a_backbone_that_does_other_things_than_its_layers_is_refused(tmp_path, class_folder):
+    where = str(tmp_path / "run")
+    recipe = ["--data.source", str(class_folder), "--clustering.method", "none"]
+    own = ["--backbone.class_path", "tests.deployment.test_convert.Residual"]
+    grey = ["--backbone.init_args", "{}", "--data.image_size", "8"]
+    assert main(["train", *recipe, *own, *grey, "--run_dir", where]) == 0
+    with pytest.raises(UserError, match="one after the other, do not compute its features"):
+        convert_run(RunDir.open(tmp_path / "run"), ConversionConfig(), tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["nowhere"], "nowhere is not a run directory"),
-        (["{run}", "--timesteps", "0"], "timesteps must be at least 1"),
+        (["{run}", "--timesteps", "0"], "timesteps must lie in 1..4096"),
         (["{run}", "--reset", "firm"], "reset"),
         (["{run}", "--weight_bits", "1"], "weight_bits must lie in 2..16"),
     ],

@@ -97,6 +97,11 @@ def test_graphs_that_are_no_chain_are_refused():
     threshold = one_neuron(1, nir.Threshold(np.ones((1, 1, 1))))
     with pytest.raises(UserError, match="has a Threshold"):
         replay(threshold, np.ones((1, 1, 1, 1)), 1, 1.0, "hard")
+    for name, value in (("groups", 2), ("dilation", (2, 2)), ("padding", "same")):
+        graph = one_neuron(1)
+        setattr(graph.nodes["a"], name, value)
+        with pytest.raises(UserError, match="groups, dilation or a named padding"):
+            replay(graph, np.ones((1, 1, 1, 1)), 1, 1.0, "hard")
 
 
 @pytest.mark.parametrize("target", ["snntorch", "spikingjelly", "norse"])
@@ -152,7 +157,33 @@ def test_a_file_that_its_reader_cannot_run_fails(run, exported, tmp_path, capsys
 
     wrong = changed(exported, tmp_path, plain_neurons)
     assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
-    assert any(line.startswith("snntorch") for line in capsys.readouterr().out.splitlines())
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.startswith(f"snntorch {installed_version('snntorch')}: ")
+    assert "Error" in line
+
+
+@pytest.mark.parametrize(("key", "value"), [("T", 7), ("reset", "soft"), ("dt", 1.0)])
+def test_wrong_metadata_fail(run, exported, tmp_path, key, value):
+    """Other readers see these, so they are what is verified."""
+    wrong = changed(exported, tmp_path, lambda graph: graph.metadata.update({key: value}))
+    assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("T", 0, "T, dt and reset"),
+        ("reset", "firm", "T, dt and reset"),
+        ("spike_counts", np.zeros((1, 4), np.uint16), "spike counts of 1 x 4"),
+        ("deepstdp", "{}", "was not written by deepstdp export"),
+    ],
+)
+def test_damaged_metadata_are_one_line(run, exported, tmp_path, capsys, key, value, message):
+    wrong = changed(exported, tmp_path, lambda graph: graph.metadata.update({key: value}))
+    assert main(["verify", str(wrong), "--run", str(run.path)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_neurons_are_written_for_their_reader(run, exported, tmp_path):

@@ -83,7 +83,17 @@ def test_a_hidden_layer_behind_pooling_and_dropout():
         settled(network, x)
         chain = fold(network, (1, 4, 4))
         torch.testing.assert_close(through(chain, x), network(x), rtol=1e-4, atol=1e-5)
-    assert [c.is_dense for c in chain] == [False, True, True]
+    assert [c.out_shape for c in chain] == [(2, 4, 4), (5, 1, 1), (3, 1, 1)]
+
+
+def test_double_precision_folds_too():
+    torch.manual_seed(0)
+    x = torch.randn(4, 1, 4, 4).double()
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU()).double()
+    with torch.no_grad():
+        settled(network, x)
+        chain = fold(network, (1, 4, 4))
+        torch.testing.assert_close(through(chain, x.float()).double(), network(x).flatten(1))
 
 
 def test_synapses_by_hand():
@@ -107,6 +117,8 @@ def test_synapses_by_hand():
         ([nn.ReLU(), nn.Conv2d(1, 1, 1), nn.ReLU()], "a ReLU that follows no learnt layer"),
         ([nn.Conv2d(1, 1, 3, dilation=2), nn.ReLU()], "dilation"),
         ([nn.Conv2d(1, 1, 1), nn.AvgPool2d(3, 2), nn.ReLU()], "windows that overlap"),
+        ([nn.Conv2d(1, 1, 1), nn.AvgPool2d(2, divisor_override=1)], "divisor"),
+        ([nn.Linear(4, 2), nn.ReLU()], "does not see all units"),
         ([nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1, track_running_stats=False)], "statistics"),
     ],
 )

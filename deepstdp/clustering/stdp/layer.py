@@ -1,7 +1,7 @@
 """The spiking layer at work on samples: it starts from them, learns them and answers them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking import encoding
 from deepstdp.spiking.encoding import SpikeKeys
 from deepstdp.spiking.engines import Engine, Response, make_engine
-from deepstdp.spiking.inputs import Input
+from deepstdp.spiking.inputs import Input, SpikeInput
 from deepstdp.spiking.layer import LayerState, initial_state, learn_batch, respond
 from deepstdp.spiking.receptors import Receptors, fit_receptors, kind_for
 
@@ -140,6 +140,14 @@ class SpikingLayer:
 
         n_timesteps = self._n_timesteps(samples)
         return respond(state, batches(), n_timesteps, self._engine(samples), config)
+
+    def respond_to_spikes(
+        self, batches: Iterable[SpikeInput], n_timesteps: int
+    ) -> Iterator[Response]:
+        """How a layer that learnt from features answers the spikes of its channels themselves."""
+        state = self.learnt
+        engine = make_engine(self.config.engine, state.synapses.device, self.config.fixed_point)
+        return respond(state, batches, n_timesteps, engine, self.config)
 
     def _engine(self, samples: Samples) -> Engine:
         return make_engine(self.config.engine, samples.device, self.config.fixed_point)

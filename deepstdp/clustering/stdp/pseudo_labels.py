@@ -1,5 +1,6 @@
 """STDP as a source of pseudo-labels: one call an epoch, with synapses that persist."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 import torch
@@ -14,6 +15,8 @@ from deepstdp.config import STDPConfig
 from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking.encoding import label_keys
+from deepstdp.spiking.engines import Response
+from deepstdp.spiking.inputs import SpikeInput
 from deepstdp.spiking.layer import Labels, label, winners
 
 
@@ -81,6 +84,17 @@ class STDPPseudoLabels(Clusterer):
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Label the samples of ``fit_predict`` under another spike seed."""
         return self._labelled_as(features, self._seed ^ OTHER_SEED)
+
+    @property
+    def gain(self) -> float:
+        """From features to spikes a step."""
+        return self._estimator.layer_.learnt.gain
+
+    def respond_to_spikes(
+        self, batches: Iterable[SpikeInput], n_timesteps: int
+    ) -> Iterator[Response]:
+        """How the neurons answer spikes of their on and off channels, with learning off."""
+        return self._estimator.layer_.respond_to_spikes(batches, n_timesteps)
 
     def state(self) -> State:
         """Synapses, thresholds, receptors and scales."""

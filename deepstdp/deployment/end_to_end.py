@@ -1,0 +1,104 @@
+"""The rest of the way in spikes: from the ConvNet's last layer to the winning STDP neuron.
+
+The reduction z = (f - m) W / ||(f - m) W|| becomes a population of integrate-and-fire neurons, an
+on and an off neuron for each component, and its L2 normalisation divisive inhibition: one threshold
+for a sample's whole population, which rises while the population fires more than it should and
+falls while it fires less (after Carandini and Heeger 2012).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from deepstdp.clustering import STDPPseudoLabels
+from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.features import Reducer
+from deepstdp.spiking.encoding import pack
+from deepstdp.spiking.inputs import SpikeInput
+from deepstdp.spiking.layer import label
+
+INHIBITION = 0.1
+"""How fast the threshold follows: its relative change in a step for a relative excess of spikes."""
+
+
+@dataclass(frozen=True)
+class SpikingReduction:
+    """Affine reduction with divisive inhibition, in spikes.
+
+    v(t) = v(t-1) +- (s(t) scale - m) W for the on and the off neuron of each component; where
+    v(t) >= theta(t) it fires and theta(t) is taken away. With n(t) spikes of the population,
+    theta(t+1) = theta(t) exp(k (n(t) / n* - 1)): on average n* spikes a step, so that rates are
+    those of a unit vector times the gain of the STDP layer.
+
+    Attributes:
+        weight: (D, P) scale W.
+        bias: (P,) -m W.
+        threshold: theta(0).
+        wanted: n*.
+    """
+
+    weight: Float[Tensor, "d p"]
+    bias: Float[Tensor, "p"]
+    threshold: float
+    wanted: float
+
+    @classmethod
+    def fit(
+        cls, reducer: Reducer, features: Float[Tensor, "n d"], scale: float, gain: float
+    ) -> "SpikingReduction":
+        """The run's reduction, its first threshold and its number of spikes taken from features.
+
+        Args:
+            reducer: of the run.
+            features: of some training images, by the ConvNet.
+            scale: activation that a spike of the last layer stands for.
+            gain: of the STDP layer, from components to spikes a step.
+        """
+        state = reducer.state()
+        projection, bias = state["projection"], -state["mean"] @ state["projection"]
+        length = (features @ projection + bias).norm(dim=1).mean().item()
+        rates = (reducer.transform(features).abs() * gain).clamp(max=1)
+        return cls(projection * scale, bias, length / gain, rates.sum(dim=1).mean().item())
+
+    def answer(self, spikes: UInt8[Tensor, "b t d"]) -> UInt8[Tensor, "b t i"]:
+        """Spikes of the on neurons, then of the off neurons: 2 P in all."""
+        currents = spikes.to(self.weight.dtype) @ self.weight + self.bias
+        n, n_steps, p = currents.shape
+        v = currents.new_zeros(n, 2 * p)
+        threshold = currents.new_full((n, 1), self.threshold)
+        fired = torch.empty(n, n_steps, 2 * p, dtype=torch.bool, device=spikes.device)
+        for t in range(n_steps):
+            v = v + torch.cat([currents[:, t], -currents[:, t]], dim=1)
+            fired[:, t] = v >= threshold
+            v = v - threshold * fired[:, t]
+            excess = fired[:, t].sum(dim=1, keepdim=True) / self.wanted - 1
+            threshold = threshold * torch.exp(INHIBITION * excess)
+        return fired.to(torch.uint8)
+
+
+def spiking_clusters(
+    network: SpikingNetwork,
+    reduction: SpikingReduction,
+    clusterer: STDPPseudoLabels,
+    images: Float[Tensor, "n c h w"],
+    n_steps: int,
+) -> Int64[Tensor, "n"]:
+    """The cluster of each image: the STDP neuron with most spikes, with no float value in between.
+
+    Args:
+        network: the converted ConvNet.
+        reduction: what follows.
+        clusterer: the run's, whose synapses stand still.
+        images: behind the front end.
+        n_steps: T of all three.
+    """
+
+    def presented() -> Iterator[SpikeInput]:
+        for _, answers in network.run(images, n_steps):
+            last = answers[-1].permute(0, 1, 4, 2, 3).flatten(2)  # in the ConvNet's order
+            yield SpikeInput(pack(reduction.answer(last)))
+
+    return label(clusterer.respond_to_spikes(presented(), n_steps)).labels
