@@ -45,6 +45,9 @@ def test_every_command_runs(workplace, capsys):
         "evaluate",
         "predict",
         "cluster",
+        "convert",
+        "export",
+        "verify",
     }
     for command in COMMANDS:
         arguments = shlex.split(command)[1:]
