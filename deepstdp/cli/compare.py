@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
+from deepstdp.cli.options import from_options
 from deepstdp.comparison.pool import Execution
 from deepstdp.comparison.summary import summarise
 from deepstdp.comparison.sweep import Sweep, run_trials
@@ -40,7 +41,7 @@ def compare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     config, methods, out = to_config(parser, args), parse_methods(args.methods), Path(args.out)
     if args.seeds < 1:
         raise UserError(f"--seeds must be at least 1, not {args.seeds}")
-    execution = Execution(args.workers, args.executor, args.retries)
+    execution = from_options(Execution, args)
     seeds = range(config.seed, config.seed + args.seeds)
     with ConsoleProgress() as progress:
         sweep = run_trials(method_variants(config, methods), seeds, out, execution, progress)

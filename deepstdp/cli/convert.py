@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import command_parser
+from deepstdp.cli.options import command_parser, from_options
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.config_files import parse
 from deepstdp.deployment.run import convert_run
@@ -29,7 +29,7 @@ def convert(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     args = parse(parser, arguments)
     run = RunDir.open(Path(args.run))
     out = Path(args.out) if args.out else run.path / "spiking"
-    config = ConversionConfig(**{n: getattr(args, n) for n in ConversionConfig.__annotations__})
+    config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:
         record = convert_run(run, config, out, progress)
     save_conversion_figure(record, out)

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import command_parser, require_folder
+from deepstdp.cli.options import command_parser, from_options, require_folder
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.config_files import parse
+from deepstdp.deployment.dialects import Target
 from deepstdp.deployment.exchange import Check, export_run, verify_file
 from deepstdp.progress import ConsoleProgress
 from deepstdp.run_dir import RunDir
-
-Target = Literal["nir", "snntorch", "spikingjelly", "norse"]
 
 
 def export_parser() -> ArgumentParser:
@@ -31,8 +29,7 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp export``."""
     args = parse(parser, arguments)
     require_folder("out", args.out)
-    names = set(ConversionConfig.__annotations__) - {"start", "input"}
-    config = ConversionConfig(**{name: getattr(args, name) for name in names})
+    config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:
         hint = export_run(
             RunDir.open(Path(args.run)), args.target, config, Path(args.out), progress

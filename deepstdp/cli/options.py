@@ -1,15 +1,26 @@
 """What several commands share."""
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from deepstdp.errors import UserError
+
+T = TypeVar("T")
 
 
 def command_parser(name: str, description: str) -> ArgumentParser:
     """A parser for ``deepstdp NAME``, whose errors are exceptions."""
     return ArgumentParser(exit_on_error=False, prog=f"deepstdp {name}", description=description)
+
+
+def from_options(kind: type[T], options: Namespace) -> T:
+    """A config dataclass from its options; fields that are no options keep their defaults."""
+    assert is_dataclass(kind)
+    names = (field.name for field in fields(kind))
+    return kind(**{name: options[name] for name in names if name in options})
 
 
 def require_folder(option: str, path: str | None) -> None:

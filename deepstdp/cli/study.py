@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
+from deepstdp.cli.options import from_options
 from deepstdp.comparison.pool import Execution
 from deepstdp.comparison.table import markdown
 from deepstdp.config_files import config_parser, parse
@@ -46,7 +47,7 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         _show(read_results(path), out)
         return 0
     planned = read_study(path, overrides)
-    execution = Execution(args.workers, args.executor, args.retries)
+    execution = from_options(Execution, args)
     command = " ".join(["deepstdp study", *arguments])
     with ConsoleProgress() as progress:
         record, failures = run_study(planned, out, execution, progress, command)

@@ -6,6 +6,8 @@ from typing import Literal
 from deepstdp.config.checks import require, require_types
 from deepstdp.config.spiking import MAX_TIMESTEPS
 
+Reset = Literal["soft", "hard"]
+
 
 @dataclass(frozen=True)
 class ConversionConfig:
@@ -29,7 +31,7 @@ class ConversionConfig:
     """
 
     timesteps: int = 32
-    reset: Literal["soft", "hard"] = "soft"
+    reset: Reset = "soft"
     start: Literal["half", "zero"] = "half"
     input: Literal["constant", "poisson"] = "constant"
     scale: Literal["auto", "max"] | float = "auto"

@@ -11,8 +11,6 @@ from scipy.stats import norm
 from torch import Tensor
 
 from deepstdp.config import EvaluationConfig
-from deepstdp.deployment.folding import Connection
-from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.evaluation.linear_probe import LinearProbe
 from deepstdp.evaluation.measure import Truth
 from deepstdp.files import Record
@@ -93,33 +91,6 @@ def paired_points(
     error = np.sqrt((ours_alone + theirs_alone) / more - d**2) / np.sqrt(more)
     half = float(norm.ppf(0.975) * error)
     return {"mean": 100 * difference, "ci95": [100 * (d - half), 100 * (d + half)]}
-
-
-def layer_errors(
-    network: SpikingNetwork,
-    chain: Sequence[Connection],
-    images: Float[Tensor, "n c h w"],
-    n_steps: int,
-) -> list[float]:
-    """||rates scale - activations|| / ||activations|| of each layer.
-
-    Args:
-        network: the spiking network.
-        chain: the ConvNet, folded.
-        images: behind the front end, not among those it was fitted to.
-        n_steps: T.
-    """
-    wrong, right = np.zeros(len(chain)), np.zeros(len(chain))
-    first = 0
-    for _, answers in network.run(images, n_steps):
-        n = len(answers[0])
-        activations, first = images[first : first + n], first + n
-        for i, (connection, layer) in enumerate(zip(chain, network.layers, strict=True)):
-            activations = connection(activations).relu()
-            found = layer.activations(answers[i])
-            wrong[i] += (found - activations).square().sum().item()
-            right[i] += activations.square().sum().item()
-    return np.sqrt(wrong / np.maximum(right, 1e-30)).tolist()
 
 
 def _clusters(model: Model, features: Features) -> Int64[ndarray, "n"] | None:

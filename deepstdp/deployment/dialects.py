@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from deepstdp.config.deployment import Reset
 from deepstdp.errors import UserError
 from deepstdp.imports import require_extra
 
-Reset = Literal["soft", "hard"]
+Target = Literal["nir", "spikingjelly", "norse", "snntorch"]
 
 _LEAKLESS = 1e6
 """Steps of the time constant with which a leaky neuron stands for one that does not leak."""
@@ -58,7 +59,7 @@ def _leaky(threshold: float, shape: tuple[int, ...]) -> Any:
 
 _SNNTORCH_DT = 1e-4
 
-DIALECTS = {
+DIALECTS: dict[Target, Dialect] = {
     "nir": Dialect(_plain, 1.0, ("soft", "hard"), "the reset is in the metadata"),
     "spikingjelly": Dialect(
         _plain,
@@ -73,7 +74,7 @@ DIALECTS = {
 }
 
 
-def dialect(target: str, reset: Reset) -> Dialect:
+def dialect(target: Target, reset: Reset) -> Dialect:
     """The dialect of a target.
 
     Raises:

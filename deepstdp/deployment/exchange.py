@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Int
 
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.dialects import dialect
+from deepstdp.deployment.dialects import Target, dialect
 from deepstdp.deployment.inputs import Constant
-from deepstdp.deployment.nir_file import Expected, NIRFile, read_nir, write_nir
+from deepstdp.deployment.nir_file import Expected, NIRFile, one_line, read_nir, write_nir
 from deepstdp.deployment.readers import READERS, installed_version, read_and_run
 from deepstdp.deployment.replay import replay
 from deepstdp.deployment.source import Source
@@ -23,7 +23,7 @@ Counts = Int[np.ndarray, "n o"]
 
 
 def export_run(
-    run: RunDir, target: str, config: ConversionConfig, out: Path, progress: Progress = SILENT
+    run: RunDir, target: Target, config: ConversionConfig, out: Path, progress: Progress = SILENT
 ) -> str:
     """Convert a run for a reader and write it as NIR, with what the reader must find.
 
@@ -147,7 +147,7 @@ def _check_reader(file: NIRFile, images: np.ndarray) -> Check:
     try:
         found = read_and_run(file.target, file.graph, images, file.n_steps)
     except Exception as error:  # another library's, on a file that may be wrong
-        return Check(name, None, reason=f"{type(error).__name__}: {error}".split("\n")[0])
+        return Check(name, None, reason=one_line(error))
     if found.shape != file.expected.counts.shape:
         return Check(name, None, reason=f"gives counts of shape {found.shape}")
     return _check(name, found, file.expected.counts)

@@ -1,13 +1,13 @@
 """A layer of integrate-and-fire neurons, and how it answers."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from deepstdp.config.deployment import Reset
 from deepstdp.deployment import kernels
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant, Spikes
@@ -33,7 +33,7 @@ class SpikingLayer:
     connection: Connection
     threshold: float
     start: float
-    reset: Literal["soft", "hard"]
+    reset: Reset
     scale: float
 
     def answer(self, incoming: Spikes | Constant) -> UInt8[Tensor, "b t y x o"]:

@@ -59,7 +59,8 @@ def write_nir(
         UserError: nir is not installed.
     """
     nir = require_extra("nir", "exporting", "nir")
-    nodes: dict[str, Any] = {"input": nir.Input(_shape("input", network.layers[0]))}
+    first, last = network.layers[0], network.layers[-1]
+    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array(first.connection.shape)})}
     for i, layer in enumerate(network.layers, 1):
         c = layer.connection
         nodes[f"synapses_{i}"] = nir.Conv2d(
@@ -72,10 +73,10 @@ def write_nir(
             bias=c.bias.cpu().numpy(),
         )
         nodes[f"neurons_{i}"] = dialect.neurons(_written_threshold(layer), c.out_shape)
-    nodes["output"] = nir.Output({"output": np.array(network.layers[-1].connection.out_shape)})
+    nodes["output"] = nir.Output({"output": np.array(last.connection.out_shape)})
     names = list(nodes)
     ours = info | {
-        "scale": network.layers[-1].scale,
+        "scale": last.scale,
         "input": asdict(network.code),
         "images": expected.names,
     }
@@ -84,7 +85,7 @@ def write_nir(
         edges=list(zip(names[:-1], names[1:], strict=True)),
         metadata={
             "dt": dialect.dt,
-            "reset": network.layers[-1].reset,
+            "reset": last.reset,
             "T": n_steps,
             MARK: json.dumps(ours),
             "spike_counts": expected.counts.astype(np.uint16),
@@ -130,7 +131,7 @@ def read_nir(path: Path) -> NIRFile:
     try:
         graph = nir.read(path)
     except Exception as error:  # HDF5 and nir raise what they like for a damaged file
-        raise UserError(f"{path} is no NIR file ({_first_line(error)})") from None
+        raise UserError(f"{path} is no NIR file ({one_line(error)})") from None
     metadata = graph.metadata
     try:
         info = json.loads(metadata[MARK])
@@ -153,12 +154,9 @@ def read_nir(path: Path) -> NIRFile:
     return found
 
 
-def _first_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What another library raised: its kind, and the first line of what it says."""
     return f"{type(error).__name__}: {error}".split("\n")[0]
-
-
-def _shape(key: str, layer: SpikingLayer) -> dict[str, np.ndarray]:
-    return {key: np.array(layer.connection.shape)}
 
 
 def _written_threshold(layer: SpikingLayer) -> float:

@@ -7,9 +7,10 @@ import torch
 
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.accuracy import compare, layer_errors
+from deepstdp.deployment.accuracy import compare
 from deepstdp.deployment.end_to_end import SpikingReduction, spiking_clusters
-from deepstdp.deployment.energy import count, energy
+from deepstdp.deployment.energy import energy
+from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.saved import save_network
 from deepstdp.deployment.source import Source
@@ -59,8 +60,7 @@ def convert_and_measure(
     few = shown[:: -(-len(shown) // MOST_COUNTED)]
     with progress.busy("spiking network"):
         spiking = dict(zip(steps, network.features(shown, steps), strict=True))
-        errors = layer_errors(network, source.chain, few, config.timesteps)
-        counts = count(network, source.chain, few, config.timesteps)
+        layers = measure_layers(network, source.chain, few, config.timesteps)
     with progress.busy("the ConvNet's features"):
         train, val = source.train_features, source.val_features
     evaluation = source.config.evaluation
@@ -79,10 +79,10 @@ def convert_and_measure(
         "n_counted": len(few),
         **compare(source.model, train, val, spiking, clusters, source.truth, evaluation),
         "layers": [
-            asdict(fit) | {"validation_error": error}
-            for fit, error in zip(fits, errors, strict=True)
+            {"fit": asdict(fit), "validation": asdict(layer)}
+            for fit, layer in zip(fits, layers, strict=True)
         ],
-        "energy": energy(counts, config.timesteps),
+        "energy": energy(layers, config.timesteps),
     }
 
 

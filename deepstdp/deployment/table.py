@@ -39,16 +39,14 @@ def _layers(record: Record) -> str:
     rows = [
         (
             str(number),
-            f"{count['neurons']:,}",
-            f"{count['synapses']:,}",
-            f"{count['firing_rate']:.3f}",
-            f"{fit['percentile']:g}",
-            f"{100 * fit['saturated']:.2f}",
-            f"{fit['validation_error']:.3f}",
+            f"{layer['validation']['neurons']:,}",
+            f"{layer['validation']['synapses']:,}",
+            f"{layer['validation']['firing_rate']:.3f}",
+            f"{layer['fit']['percentile']:g}",
+            f"{100 * layer['fit']['saturated']:.2f}",
+            f"{layer['validation']['relative_error']:.3f}",
         )
-        for number, (fit, count) in enumerate(
-            zip(record["layers"], record["energy"]["layers"], strict=True), 1
-        )
+        for number, layer in enumerate(record["layers"], 1)
     ]
     n = record["n_counted"]
     note = f"Rate and error of {n} validation images, percentile and saturation of those fitted to."

@@ -25,7 +25,9 @@ def draw_conversion(record: Record) -> Figure:
     _draw_agreement(agreement, record)
     layers = record["layers"]
     numbers = range(1, len(layers) + 1)
-    errors.bar(numbers, [layer["validation_error"] for layer in layers], color=COLOURS[0])
+    errors.bar(
+        numbers, [layer["validation"]["relative_error"] for layer in layers], color=COLOURS[0]
+    )
     errors.set(title=f"error of each layer at T = {record['config']['timesteps']}", xlabel="layer")
     errors.set_xticks(numbers)
     _draw_energy(energy, record["energy"])

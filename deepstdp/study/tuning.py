@@ -80,7 +80,7 @@ def _check_images(study: Study, tuning: Tuning, progress: Progress) -> None:
 
 
 def _search(study: Study, variant: str, out: Path, pool: TrialPool) -> Record:
-    tuning, optuna = study.tuning, require_extra("optuna", "tuning", "study")
+    tuning, optuna = study.tuning, _optuna()
     assert tuning is not None
     states = optuna.trial.TrialState
     out.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def _search(study: Study, variant: str, out: Path, pool: TrialPool) -> Record:
 
 
 def _open_search(journal: Path) -> Any:
-    optuna = require_extra("optuna", "tuning", "study")
+    optuna = _optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # A search that was killed leaves its lock behind, and no two may share a folder anyway.
     journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
@@ -146,7 +146,11 @@ def _recipes_own(study: Study, variant: str) -> Settings:
 
 
 def _distribution(allowed: Range) -> Any:
-    distributions = require_extra("optuna", "tuning", "study").distributions
+    distributions = _optuna().distributions
     if allowed.choices is not None:
         return distributions.CategoricalDistribution(allowed.choices)
     return distributions.FloatDistribution(allowed.low, allowed.high, log=allowed.log)
+
+
+def _optuna() -> Any:
+    return require_extra("optuna", "tuning", "study")

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.accuracy import layer_errors, paired_points
+from deepstdp.deployment.accuracy import paired_points
 from deepstdp.deployment.conversion import convert, fit_input, make_layer
-from deepstdp.deployment.energy import ASSUMPTIONS, count, energy
+from deepstdp.deployment.energy import ASSUMPTIONS, energy
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant, InputCode
+from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.saved import load_network, save_network
 from deepstdp.errors import UserError
 from deepstdp.files import save_tensors
@@ -40,7 +41,7 @@ def images() -> torch.Tensor:
 def last_error(chain, images, **settings) -> float:
     config = ConversionConfig(**settings)
     network, _ = convert(chain, images[:40], config)
-    return layer_errors(network, chain, images[40:], config.timesteps)[-1]
+    return measure_layers(network, chain, images[40:], config.timesteps)[-1].relative_error
 
 
 def test_the_error_falls_with_time(chain, images):
@@ -152,7 +153,7 @@ def test_operations_by_hand():
     second = Connection(torch.ones(3, 2, 1, 1), torch.zeros(3), 1, 0, (2, 1, 1))
     images = torch.ones(4, 1, 1, 1)
     network, _ = convert([first, second], images, ConversionConfig(timesteps=5, scale="max"))
-    counts = count(network, [first, second], images, 5)
+    counts = measure_layers(network, [first, second], images, 5)
     assert [c.synaptic_operations for c in counts] == [0, 30]
     assert [c.macs for c in counts] == [10, 0]
     assert [c.firing_rate for c in counts] == [1, 1]
@@ -167,7 +168,7 @@ def test_operations_by_hand():
 
 def test_poisson_input_has_no_macs(chain, images):
     network, _ = convert(chain, images, ConversionConfig(input="poisson", timesteps=8))
-    counts = count(network, chain, images, 8)
+    counts = measure_layers(network, chain, images, 8)
     assert counts[0].macs == 0
     assert counts[0].synaptic_operations > 0
     assert sum(c.synapses for c in counts) == sum(c.n_synapses for c in chain)

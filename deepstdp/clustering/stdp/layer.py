@@ -100,7 +100,7 @@ class SpikingLayer:
         first, n = self._group.rows(len(samples))
         generator = numpy_generator(self.seed, Stream.CLUSTERING, _ORDER, self.n_passes)
         order = generator.permutation(n)
-        engine = self._engine(samples)
+        engine = self._engine(samples.device)
         n_timesteps = self._n_timesteps(samples)
         size = min(config.batch_size, MOST_STEPS_IN_BATCH // n_timesteps)  # spikes bring their T
         starts = range(0, n, size)
@@ -139,18 +139,17 @@ class SpikingLayer:
                 yield samples.inputs(ids, self.receptors, self.seed if given is None else given)
 
         n_timesteps = self._n_timesteps(samples)
-        return respond(state, batches(), n_timesteps, self._engine(samples), config)
+        return respond(state, batches(), n_timesteps, self._engine(samples.device), config)
 
     def respond_to_spikes(
         self, batches: Iterable[SpikeInput], n_timesteps: int
     ) -> Iterator[Response]:
         """How a layer that learnt from features answers the spikes of its channels themselves."""
-        state = self.learnt
-        engine = make_engine(self.config.engine, state.synapses.device, self.config.fixed_point)
-        return respond(state, batches, n_timesteps, engine, self.config)
+        engine = self._engine(self.learnt.synapses.device)
+        return respond(self.learnt, batches, n_timesteps, engine, self.config)
 
-    def _engine(self, samples: Samples) -> Engine:
-        return make_engine(self.config.engine, samples.device, self.config.fixed_point)
+    def _engine(self, device: torch.device) -> Engine:
+        return make_engine(self.config.engine, device, self.config.fixed_point)
 
     def _n_timesteps(self, samples: Samples) -> int:
         n_timesteps = samples.n_timesteps or self.config.n_timesteps
