@@ -34,7 +34,7 @@ WAYS: dict[str, dict[str, Any]] = {
 def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
     """Convert a run in one way."""
     config = ConversionConfig(**settings)
-    _, record = convert_and_measure(source, config)
+    record = convert_and_measure(source, config).record
     at = next(p for p in record["curve"] if p["timesteps"] == config.timesteps)
     energy = record["energy"]
     float32 = energy["microjoules"]["float32"]
@@ -44,7 +44,7 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
         "cluster_agreement_minus_retest": 100
         * (at["cluster_agreement"] - record["retest_agreement"]),
         "end_to_end_agreement_minus_retest": 100
-        * (record["end_to_end_agreement"] - record["retest_agreement"]),
+        * (record["end_to_end"]["agreement"] - record["retest_agreement"]),
         "relative_error": at["relative_error"],
         "synaptic_operations_per_mac": energy["synaptic_operations"] / energy["convnet_macs"],
         "joules_ratio": float32["spiking"] / float32["convnet"],

@@ -20,7 +20,7 @@ def export_parser() -> ArgumentParser:
     parser.add_argument("run", help="a finished run directory")
     parser.add_argument("--target", type=Target, default="nir", help="who is to read it")
     parser.add_argument("--out", type=str, required=True, help="the .nir file")
-    parser.add_class_arguments(ConversionConfig, None, skip={"start", "input"})
+    parser.add_class_arguments(ConversionConfig, None, skip={"start", "input", "learn"})
     parser.set_defaults(reset="hard", weight_bits=8)
     return parser
 

@@ -27,7 +27,9 @@ class ConversionConfig:
         weight_bits: whole-number weights of so many bits, biases, thresholds and inputs being
             whole numbers too; None leaves real numbers.
         input_bits: the same for a constant input; used with ``weight_bits``.
-        seed: of the choice of images, and of Poisson spikes.
+        learn: passes over the training images in which the STDP neurons go on learning from the
+            spikes that reach them.
+        seed: of the choice of images and their order, and of Poisson spikes.
     """
 
     timesteps: int = 32
@@ -39,6 +41,7 @@ class ConversionConfig:
     n_images: int = 128
     weight_bits: int | None = None
     input_bits: int = 8
+    learn: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,4 +59,5 @@ class ConversionConfig:
         bits = self.weight_bits
         require(bits is None or 2 <= bits <= 16, f"weight_bits must lie in 2..16, not {bits}")
         require(2 <= self.input_bits <= 16, f"input_bits must lie in 2..16, not {self.input_bits}")
+        require(self.learn >= 0, f"learn must not be negative, not {self.learn}")
         require(self.seed >= 0, f"seed must not be negative, not {self.seed}")

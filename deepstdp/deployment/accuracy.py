@@ -11,6 +11,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from deepstdp.config import EvaluationConfig
+from deepstdp.evaluation.cluster_metrics import agreement_with_labels
 from deepstdp.evaluation.linear_probe import LinearProbe
 from deepstdp.evaluation.measure import Truth
 from deepstdp.files import Record
@@ -24,7 +25,6 @@ def compare(
     train: Features,
     val: Features,
     spiking: dict[int, Features],
-    spiking_clusters: Int64[Tensor, "_"] | None,
     truth: Truth | None,
     config: EvaluationConfig,
 ) -> Record:
@@ -38,7 +38,6 @@ def compare(
         train: the ConvNet's features of the training images, which the probe learns from.
         val: the same of the validation images.
         spiking: features by spikes of the validation images, by T.
-        spiking_clusters: of the validation images, by spikes from end to end.
         truth: labels of both splits, if there are any.
         config: of the probe.
     """
@@ -49,15 +48,14 @@ def compare(
         probe = LinearProbe.fit(train, labels, config)
         classes = probe.classes(val).cpu().numpy()
         record["linear_probe_accuracy"] = float((classes == truth.val).mean())
-    clusters = _clusters(model, val)
+    clusters = clusters_of(model, val)
     if clusters is not None:
         assert model.clusterer is not None
         again = model.clusterer.retest(model.reducer.transform(val))
         if again is not None:
             record["retest_agreement"] = _share(again.labels.cpu().numpy() == clusters)
-        if spiking_clusters is not None:
-            same = spiking_clusters.cpu().numpy() == clusters
-            record["end_to_end_agreement"] = _share(same)
+        if truth is not None:
+            record |= agreement_with_labels(clusters, truth.val)
     for n_steps, features in spiking.items():
         point: Record = {
             "timesteps": n_steps,
@@ -69,9 +67,24 @@ def compare(
             point["probe_agreement"] = _share(found == classes)
             point["points"] = paired_points(found == truth.val, classes == truth.val)
         if clusters is not None:
-            point["cluster_agreement"] = _share(_clusters(model, features) == clusters)
+            point["cluster_agreement"] = _share(clusters_of(model, features) == clusters)
         record["curve"].append(point)
     return record
+
+
+def clusters_of(model: Model, features: Features) -> Int64[ndarray, "n"] | None:
+    """The run's clusters of features; None if its clusterer knows only those it was fitted to."""
+    if model.clusterer is None or not model.clusterer.can_predict:
+        return None
+    return model.clusterer.predict(model.reducer.transform(features)).labels.cpu().numpy()
+
+
+def compare_clusters(
+    found: Int64[ndarray, "n"], float_clusters: Int64[ndarray, "n"], truth: Truth | None
+) -> Record:
+    """Clusters by spikes from end to end against those of the float pipeline, and the labels."""
+    record: Record = {"agreement": _share(found == float_clusters)}
+    return record if truth is None else record | agreement_with_labels(found, truth.val)
 
 
 def paired_points(
@@ -91,12 +104,6 @@ def paired_points(
     error = np.sqrt((ours_alone + theirs_alone) / more - d**2) / np.sqrt(more)
     half = float(norm.ppf(0.975) * error)
     return {"mean": 100 * difference, "ci95": [100 * (d - half), 100 * (d + half)]}
-
-
-def _clusters(model: Model, features: Features) -> Int64[ndarray, "n"] | None:
-    if model.clusterer is None or not model.clusterer.can_predict:
-        return None
-    return model.clusterer.predict(model.reducer.transform(features)).labels.cpu().numpy()
 
 
 def _share(same: Any) -> float:

@@ -27,20 +27,23 @@ class SpikingNetwork:
     layers: list[SpikingLayer]
 
     def run(
-        self, images: Float[Tensor, "n c h w"], n_steps: int
+        self, images: Float[Tensor, "n c h w"], n_steps: int, number: int = 0
     ) -> Iterator[tuple[Spikes | Constant, list[Spikes]]]:
         """What every layer receives and answers, batch after batch.
 
         Args:
             images: behind the ConvNet's front end.
             n_steps: T.
+            number: of the first image, which keys its spikes.
         """
         shapes = [layer.connection.shape for layer in self.layers]
         shapes.append(self.layers[-1].connection.out_shape)
         largest = max(channels * height * width for channels, height, width in shapes)
         size = max(1, _MOST_BYTES // (largest * n_steps))
         for first in range(0, len(images), size):
-            start = incoming = self.code.encode(images[first : first + size], n_steps, first)
+            start = incoming = self.code.encode(
+                images[first : first + size], n_steps, number + first
+            )
             answers = []
             for layer in self.layers:
                 incoming = layer.answer(incoming)

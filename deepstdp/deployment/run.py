@@ -1,28 +1,47 @@
 """A run's ConvNet converted, measured and written down."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.accuracy import compare
-from deepstdp.deployment.end_to_end import SpikingReduction, spiking_clusters
+from deepstdp.deployment.accuracy import clusters_of, compare, compare_clusters
+from deepstdp.deployment.all_spiking import AllSpiking
 from deepstdp.deployment.energy import energy
 from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.deployment.reduction import SpikingReduction
 from deepstdp.deployment.saved import save_network
 from deepstdp.deployment.source import Source
-from deepstdp.files import Record, write_json
+from deepstdp.errors import UserError
+from deepstdp.files import Record, save_tensors, write_json
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
-NETWORK, RECORD = "network.safetensors", "conversion.json"
+NETWORK, LEARNT, RECORD = "network.safetensors", "neurons.safetensors", "conversion.json"
 """What ``convert_run`` leaves in its folder."""
 
 MOST_COUNTED = 256
 """Validation images whose operations and layer errors are counted: every n-th."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a run becomes.
+
+    Attributes:
+        network: the ConvNet in spikes.
+        learnt: the STDP neurons after learning from spikes; None if they do not.
+        record: how far it does what the run does, and what it costs.
+    """
+
+    network: SpikingNetwork
+    learnt: STDPPseudoLabels | None
+    record: Record
 
 
 def convert_run(
@@ -33,27 +52,34 @@ def convert_run(
     Args:
         run: stays as it is.
         config: how.
-        out: folder for the spiking network and ``conversion.json``.
+        out: folder for the spiking network, the STDP neurons if they learn, and
+            ``conversion.json``.
         progress: follows the work.
 
     Returns:
         What ``conversion.json`` holds.
 
     Raises:
-        UserError: see ``Source.open``.
+        UserError: see ``Source.open``, or the run has no STDP neurons that could learn.
     """
     out.mkdir(parents=True, exist_ok=True)
     source = Source.open(run, progress)
-    network, record = convert_and_measure(source, config, progress)
-    save_network(out / NETWORK, network)
-    write_json(out / RECORD, record)
-    return record
+    converted = convert_and_measure(source, config, progress)
+    save_network(out / NETWORK, converted.network)
+    if converted.learnt is not None:
+        save_tensors(out / LEARNT, converted.learnt.state(), {})
+    write_json(out / RECORD, converted.record)
+    return converted.record
 
 
 def convert_and_measure(
     source: Source, config: ConversionConfig, progress: Progress = SILENT
-) -> tuple[SpikingNetwork, Record]:
-    """The spiking network, and how far it does what the ConvNet does; nothing is written."""
+) -> Converted:
+    """The spiking network, and how far it does what the run does; nothing is written."""
+    has_neurons = isinstance(source.model.clusterer, STDPPseudoLabels)
+    if config.learn and not has_neurons:
+        method = source.config.clustering.method
+        raise UserError(f"learn: the clusters of this run are by {method}, not by STDP neurons")
     with progress.busy("fitting thresholds and biases"):
         network, fits = source.convert(config)
     shown, steps = source.shown_val(), _steps(config.timesteps)
@@ -63,27 +89,50 @@ def convert_and_measure(
         layers = measure_layers(network, source.chain, few, config.timesteps)
     with progress.busy("the ConvNet's features"):
         train, val = source.train_features, source.val_features
-    evaluation = source.config.evaluation
-    clusterer = source.model.clusterer
-    with progress.busy("spikes from end to end"):
-        clusters = None
-        if isinstance(clusterer, STDPPseudoLabels):
-            some = train[torch.from_numpy(source.fitted_rows(config))]
-            reduction = SpikingReduction.fit(
-                source.model.reducer, some, network.layers[-1].scale, clusterer.gain
-            )
-            clusters = spiking_clusters(network, reduction, clusterer, shown, config.timesteps)
-    return network, {
+    record = {
         "config": asdict(config),
         "n_images": len(val),
         "n_counted": len(few),
-        **compare(source.model, train, val, spiking, clusters, source.truth, evaluation),
+        **compare(source.model, train, val, spiking, source.truth, source.config.evaluation),
         "layers": [
             {"fit": asdict(fit), "validation": asdict(layer)}
             for fit, layer in zip(fits, layers, strict=True)
         ],
         "energy": energy(layers, config.timesteps),
     }
+    if not has_neurons:
+        return Converted(network, None, record)
+    learnt, record["end_to_end"] = _end_to_end(source, network, shown, config, progress)
+    return Converted(network, learnt, record)
+
+
+def _end_to_end(
+    source: Source,
+    network: SpikingNetwork,
+    shown: Float[Tensor, "n c h w"],
+    config: ConversionConfig,
+    progress: Progress,
+) -> tuple[STDPPseudoLabels | None, Record]:
+    """The clusters by spikes alone, before and after learning from spikes."""
+    model = source.model
+    assert isinstance(model.clusterer, STDPPseudoLabels)
+    few = source.train_features[torch.from_numpy(source.fitted_rows(config))]
+    scale, gain = network.layers[-1].scale, model.clusterer.gain
+    reduction = SpikingReduction.fit(model.reducer, few, scale, gain)
+    chain = AllSpiking(network, reduction, model.clusterer, config.timesteps)
+    float_clusters = clusters_of(model, source.val_features)
+    assert float_clusters is not None
+    with progress.busy("spikes from end to end"):
+        before = chain.clusters(shown).cpu().numpy()
+    record = compare_clusters(before, float_clusters, source.truth)
+    if not config.learn:
+        return None, record
+    with progress.busy("learning from spikes"):
+        chain = chain.learnt(source.shown_train(config))
+    after = chain.clusters(shown).cpu().numpy()
+    record["after_learning"] = compare_clusters(after, float_clusters, source.truth)
+    record["after_learning"]["kept"] = float((after == before).mean())
+    return chain.clusterer, record
 
 
 def _steps(timesteps: int) -> list[int]:

@@ -1,5 +1,6 @@
 """What is converted: the ConvNet of a run as a chain, and its images behind the front end."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,10 +95,22 @@ class Source:
 
     def fitted_rows(self, config: ConversionConfig) -> Int64[np.ndarray, "m"]:
         """The training images that a conversion is fitted to."""
-        order = numpy_generator(config.seed, Stream.CALIBRATION).permutation(
-            len(self.dataset.train)
-        )
-        return np.sort(order[: config.n_images])
+        return np.sort(self._order(config, 0)[: config.n_images])
+
+    def shown_train(self, config: ConversionConfig) -> Iterator[Float[Tensor, "b c h w"]]:
+        """The training images behind the front end, as often as the STDP neurons learn from them.
+
+        In batches of the run's ``clustering.stdp.batch_size``, each pass in an order of its own.
+        """
+        size = self.config.clustering.stdp.batch_size
+        for n_pass in range(1, config.learn + 1):
+            order = self._order(config, n_pass)
+            for first in range(0, len(order), size):
+                yield self._shown(self.dataset.train, order[first : first + size])
+
+    def _order(self, config: ConversionConfig, n_pass: int) -> Int64[np.ndarray, "n"]:
+        key = (config.seed, Stream.CALIBRATION, n_pass)
+        return numpy_generator(*key).permutation(len(self.dataset.train))
 
     @cached_property
     def train_features(self) -> Float[Tensor, "n d"]:

@@ -8,7 +8,10 @@ from deepstdp.tables import markdown_table
 
 def conversion_tables(record: Record) -> str:
     """What ``convert_run`` found, for a person."""
-    return "\n\n".join([_curve(record), _layers(record), _energy(record)])
+    parts = [_curve(record), _layers(record), _energy(record)]
+    if "end_to_end" in record:
+        parts.insert(1, _end_to_end(record))
+    return "\n\n".join(parts)
 
 
 def _curve(record: Record) -> str:
@@ -28,10 +31,21 @@ def _curve(record: Record) -> str:
     rows.append((*convnet, f"retest {_percent(record.get('retest_agreement'))}", "-"))
     config = record["config"]
     fitted = f"{record['n_images']} validation images; fitted for T = {config['timesteps']}."
-    if "end_to_end_agreement" in record:
-        same = _percent(record["end_to_end_agreement"])
-        fitted += f" In spikes from end to end {same} % have the same cluster."
     return "\n".join([*markdown_table(header, rows), "", fitted])
+
+
+def _end_to_end(record: Record) -> str:
+    header = ("clusters", "same as the float pipeline %", "NMI with labels")
+    found = record["end_to_end"]
+    again = _percent(record.get("retest_agreement"))
+    rows = [
+        ("float pipeline", f"retest {again}", _number(record.get("nmi_labels"))),
+        ("spikes from end to end", _percent(found["agreement"]), _number(found.get("nmi_labels"))),
+    ]
+    if after := found.get("after_learning"):
+        numbers = (_percent(after["agreement"]), _number(after.get("nmi_labels")))
+        rows.append(("after learning from spikes", *numbers))
+    return "\n".join(markdown_table(header, rows))
 
 
 def _layers(record: Record) -> str:
@@ -77,6 +91,10 @@ def _energy(record: Record) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _points(value: dict[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from torch import nn
 
 from deepstdp.cli import main
@@ -11,6 +12,7 @@ from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.run import convert_run
 from deepstdp.deployment.saved import load_network
 from deepstdp.errors import UserError
+from deepstdp.files import load_tensors
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 
@@ -39,7 +41,7 @@ def test_a_run_of_digits(run, capsys):
     assert record["linear_probe_accuracy"] == pytest.approx(convnet, abs=1e-6)
     assert at[64]["linear_probe_accuracy"] == pytest.approx(convnet, abs=0.015)
     assert at[64]["cluster_agreement"] > record["retest_agreement"] - 0.05
-    assert record["end_to_end_agreement"] > record["retest_agreement"] - 0.05
+    assert record["end_to_end"]["agreement"] > record["retest_agreement"] - 0.05
     assert at[64]["relative_error"] < at[16]["relative_error"] < at[4]["relative_error"]
     row = next(line for line in printed.splitlines() if line.startswith("| ConvNet"))
     assert row.split("|")[2].strip() == f"{100 * convnet:.1f}"
@@ -55,6 +57,30 @@ def test_whole_numbers_and_another_folder(run, tmp_path, capsys):
     record = json.loads((out / "conversion.json").read_text())
     assert (record["config"]["weight_bits"], record["config"]["reset"]) == (8, "hard")
     assert load_network(out / "network.safetensors").layers[0].reset == "hard"
+
+
+def test_the_neurons_go_on_learning_from_spikes(run, tmp_path, capsys):
+    before = load_tensors(run / "clustering.safetensors")[0]
+    options = ["--timesteps", "16", "--learn", "1", "--out", str(tmp_path)]
+    assert main(["convert", str(run), *options]) == 0
+    found = json.loads((tmp_path / "conversion.json").read_text())["end_to_end"]
+    after = found["after_learning"]
+    assert 0.4 < after["kept"] < 1  # they move, and do not forget
+    assert after["nmi_labels"] > found["nmi_labels"] - 0.1
+    learnt = load_tensors(tmp_path / "neurons.safetensors")[0]
+    assert not torch.equal(learnt["neurons.synapses"], before["clusterer.neurons.synapses"])
+    row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("| after learning"))
+    assert row.split("|")[2].strip() == f"{100 * after['agreement']:.1f}"
+    again = load_tensors(run / "clustering.safetensors")[0]
+    assert torch.equal(again["clusterer.neurons.synapses"], before["clusterer.neurons.synapses"])
+
+
+def test_only_stdp_neurons_learn(tmp_path, class_folder, capsys):
+    where = str(tmp_path / "run")
+    recipe = ["--data.source", str(class_folder), "--clustering.method", "none"]
+    assert main(["train", *recipe, "--run_dir", where]) == 0
+    assert main(["convert", where, "--learn", "1"]) == 2
+    assert "by none, not by STDP neurons" in capsys.readouterr().err
 
 
 def test_images_without_labels_have_agreements_and_no_accuracy(tmp_path, class_folder, capsys):

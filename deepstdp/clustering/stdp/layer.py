@@ -148,6 +148,13 @@ class SpikingLayer:
         engine = self._engine(self.learnt.synapses.device)
         return respond(self.learnt, batches, n_timesteps, engine, self.config)
 
+    def learn_from_spikes(self, batches: Iterable[SpikeInput], n_timesteps: int) -> None:
+        """One pass of such a layer over the spikes of its channels, synapses moving per batch."""
+        engine = self._engine(self.learnt.synapses.device)
+        for inputs in batches:
+            learn_batch(self.learnt, inputs, len(inputs), n_timesteps, engine, self.config)
+        self.n_passes += 1
+
     def _engine(self, device: torch.device) -> Engine:
         return make_engine(self.config.engine, device, self.config.fixed_point)
 

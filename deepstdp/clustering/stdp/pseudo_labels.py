@@ -96,6 +96,10 @@ class STDPPseudoLabels(Clusterer):
         """How the neurons answer spikes of their on and off channels, with learning off."""
         return self._estimator.layer_.respond_to_spikes(batches, n_timesteps)
 
+    def learn_from_spikes(self, batches: Iterable[SpikeInput], n_timesteps: int) -> None:
+        """Learn from spikes of the on and off channels."""
+        self._estimator.layer_.learn_from_spikes(batches, n_timesteps)
+
     def state(self) -> State:
         """Synapses, thresholds, receptors and scales."""
         return self._estimator.layer_.tensors() if hasattr(self._estimator, "layer_") else {}

@@ -1,4 +1,4 @@
-"""The rest of the way in spikes: from the ConvNet's last layer to the winning STDP neuron.
+"""The reduction in spikes: from the ConvNet's last layer to the channels of the STDP neurons.
 
 The reduction z = (f - m) W / ||(f - m) W|| becomes a population of integrate-and-fire neurons, an
 on and an off neuron for each component, and its L2 normalisation divisive inhibition: one threshold
@@ -6,19 +6,13 @@ for a sample's whole population, which rises while the population fires more tha
 falls while it fires less (after Carandini and Heeger 2012).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from deepstdp.clustering import STDPPseudoLabels
-from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.features import Reducer
-from deepstdp.spiking.encoding import pack
-from deepstdp.spiking.inputs import SpikeInput
-from deepstdp.spiking.layer import label
 
 INHIBITION = 0.1
 """How fast the threshold follows: its relative change in a step for a relative excess of spikes."""
@@ -77,28 +71,3 @@ class SpikingReduction:
             excess = fired[:, t].sum(dim=1, keepdim=True) / self.wanted - 1
             threshold = threshold * torch.exp(INHIBITION * excess)
         return fired.to(torch.uint8)
-
-
-def spiking_clusters(
-    network: SpikingNetwork,
-    reduction: SpikingReduction,
-    clusterer: STDPPseudoLabels,
-    images: Float[Tensor, "n c h w"],
-    n_steps: int,
-) -> Int64[Tensor, "n"]:
-    """The cluster of each image: the STDP neuron with most spikes, with no float value in between.
-
-    Args:
-        network: the converted ConvNet.
-        reduction: what follows.
-        clusterer: the run's, whose synapses stand still.
-        images: behind the front end.
-        n_steps: T of all three.
-    """
-
-    def presented() -> Iterator[SpikeInput]:
-        for _, answers in network.run(images, n_steps):
-            last = answers[-1].permute(0, 1, 4, 2, 3).flatten(2)  # in the ConvNet's order
-            yield SpikeInput(pack(reduction.answer(last)))
-
-    return label(clusterer.respond_to_spikes(presented(), n_steps)).labels

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deepstdp.config import ReductionConfig
-from deepstdp.deployment.end_to_end import SpikingReduction
+from deepstdp.deployment.reduction import SpikingReduction
 from deepstdp.features import Reducer
 from tests.helpers import correlated
 

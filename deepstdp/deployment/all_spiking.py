@@ -1,0 +1,71 @@
+"""Deep-STDP in spikes from the image to the cluster, with no float feature in between.
+
+ConvNet, reduction and STDP neurons hand each other spikes; the neurons can go on learning from
+those that reach them, as they would on a chip.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from deepstdp.clustering import STDPPseudoLabels
+from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.deployment.reduction import SpikingReduction
+from deepstdp.spiking.encoding import pack
+from deepstdp.spiking.inputs import SpikeInput
+from deepstdp.spiking.layer import label
+
+Images = Float[Tensor, "n c h w"]
+
+
+@dataclass(frozen=True)
+class AllSpiking:
+    """The three parts, one behind the other.
+
+    Attributes:
+        network: the converted ConvNet.
+        reduction: what follows.
+        clusterer: the STDP neurons.
+        n_steps: T of all three.
+    """
+
+    network: SpikingNetwork
+    reduction: SpikingReduction
+    clusterer: STDPPseudoLabels
+    n_steps: int
+
+    def clusters(self, images: Images) -> Int64[Tensor, "n"]:
+        """The neuron with most spikes for each image, with learning off.
+
+        Args:
+            images: behind the front end.
+        """
+        return label(self.clusterer.respond_to_spikes(self._presented(images), self.n_steps)).labels
+
+    def learnt(self, batches: Iterable[Images]) -> "AllSpiking":
+        """The same after the STDP neurons have learnt from the spikes of images.
+
+        Args:
+            batches: of images behind the front end; those of a batch see the same synapses.
+        """
+        clusterer = copy.deepcopy(self.clusterer)
+        clusterer.learn_from_spikes(self._whole(batches), self.n_steps)
+        return replace(self, clusterer=clusterer)
+
+    def _whole(self, batches: Iterable[Images]) -> Iterator[SpikeInput]:
+        """What reaches the STDP neurons, batch by batch."""
+        first = 0
+        for images in batches:
+            parts = [part.words for part in self._presented(images, first)]
+            yield SpikeInput(torch.cat(parts))
+            first += len(images)
+
+    def _presented(self, images: Images, first: int = 0) -> Iterator[SpikeInput]:
+        """What reaches the STDP neurons, part by part."""
+        for _, answers in self.network.run(images, self.n_steps, first):
+            last = answers[-1].permute(0, 1, 4, 2, 3).flatten(2)  # in the ConvNet's order
+            yield SpikeInput(pack(self.reduction.answer(last)))
