@@ -19,7 +19,7 @@ slow: $(STAMP)  ## the tests that take minutes
 test-readers: $(STAMP)  ## exported files by readers that need more: Norse
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--constraint constraints.txt norse
-	$(BIN)/python -m pytest tests/deployment/test_exchange.py
+	$(BIN)/python -m pytest tests/deployment/exchange
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff format --check .

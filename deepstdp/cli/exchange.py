@@ -6,10 +6,10 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from deepstdp.cli.options import command_parser, from_options, require_folder
-from deepstdp.config.deployment import ConversionConfig
+from deepstdp.config.deployment import ConversionConfig, Reset
 from deepstdp.config_files import parse
-from deepstdp.deployment.dialects import Target
-from deepstdp.deployment.exchange import Check, export_run, verify_file
+from deepstdp.deployment.exchange.dialects import DIALECTS, Target
+from deepstdp.deployment.exchange.spiking import Check, export_run, verify_file
 from deepstdp.progress import ConsoleProgress
 from deepstdp.run_dir import RunDir
 
@@ -20,8 +20,11 @@ def export_parser() -> ArgumentParser:
     parser.add_argument("run", help="a finished run directory")
     parser.add_argument("--target", type=Target, default="nir", help="who is to read it")
     parser.add_argument("--out", type=str, required=True, help="the .nir file")
-    parser.add_class_arguments(ConversionConfig, None, skip={"start", "input", "learn"})
-    parser.set_defaults(reset="hard", weight_bits=8)
+    parser.add_class_arguments(
+        ConversionConfig, None, skip={"start", "input", "learn", "multispike", "reset"}
+    )
+    parser.add_argument("--reset", type=Reset | None, help="default: the one that the target runs")
+    parser.set_defaults(weight_bits=8)
     return parser
 
 
@@ -29,6 +32,7 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp export``."""
     args = parse(parser, arguments)
     require_folder("out", args.out)
+    args.reset = args.reset or DIALECTS[args.target].resets[0]
     config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:
         hint = export_run(

@@ -16,6 +16,8 @@ class ConversionConfig:
     Args:
         timesteps: steps that an image is presented (T); scales and biases are fitted for it.
         reset: a spike takes the threshold away (``soft``), or resets the membrane to 0 (``hard``).
+        multispike: neurons fire as often in a step as they reach their threshold, and membranes
+            stay above minus the threshold, as sinabs and its chips have them (``soft`` reset).
         start: membranes begin at half the threshold, or at zero, as readers of exported files
             begin; then half a threshold is added over the steps by the bias.
         input: images as ``constant`` currents, or as ``poisson`` spikes.
@@ -34,6 +36,7 @@ class ConversionConfig:
 
     timesteps: int = 32
     reset: Reset = "soft"
+    multispike: bool = False
     start: Literal["half", "zero"] = "half"
     input: Literal["constant", "poisson"] = "constant"
     scale: Literal["auto", "max"] | float = "auto"
@@ -50,6 +53,7 @@ class ConversionConfig:
         require(
             1 <= self.timesteps <= most, f"timesteps must lie in 1..{most}, not {self.timesteps}"
         )
+        require(not self.multispike or self.reset == "soft", "multispike goes with reset soft only")
         require(self.n_images >= 1, f"n_images must be at least 1, not {self.n_images}")
         is_percentile = not isinstance(self.scale, str)
         require(

@@ -113,7 +113,7 @@ def make_layer(
     if config.weight_bits is not None:
         bias, start = bias.round(), float(np.floor(start))
     scaled = replace(connection, weight=weight, bias=bias)
-    return SpikingLayer(scaled, threshold, start, config.reset, scale)
+    return SpikingLayer(scaled, threshold, start, config.reset, scale, config.multispike)
 
 
 def _fit_layer(

@@ -14,7 +14,7 @@ from deepstdp.spiking.encoding import SpikeKeys
 from deepstdp.spiking.inputs import RateInput
 
 Spikes = UInt8[Tensor, "b t h w i"]
-"""0 or 1 for each channel at each place and step, channels last."""
+"""How often each channel at each place fires in each step, channels last."""
 
 
 @dataclass(frozen=True)

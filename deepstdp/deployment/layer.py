@@ -19,7 +19,8 @@ class SpikingLayer:
 
     v(t) = v(t-1) + W s(t) + b; where v(t) >= threshold the neuron fires, and then
     v(t) <- v(t) - threshold (soft reset) or v(t) <- 0 (hard). With a soft reset and a constant
-    current z the rate is clip(z / threshold, 0, 1): a ReLU that saturates.
+    current z the rate is clip(z / threshold, 0, 1): a ReLU that saturates. Multispiking neurons
+    fire floor(v(t) / threshold) times in a step, and v(t) never falls below -threshold.
 
     Attributes:
         connection: in units of the membrane; whole numbers after quantisation.
@@ -28,6 +29,7 @@ class SpikingLayer:
             the nearest whole one, where zero rounds it down (Bu et al. 2022, arXiv 2303.04347).
         reset: what a spike does to its membrane.
         scale: the activation of the ConvNet that a spike in every step stands for.
+        multispike: whether a neuron can fire more than once in a step.
     """
 
     connection: Connection
@@ -35,19 +37,30 @@ class SpikingLayer:
     start: float
     reset: Reset
     scale: float
+    multispike: bool = False
 
     def answer(self, incoming: Spikes | Constant) -> UInt8[Tensor, "b t y x o"]:
         """The spikes of all neurons; compiled on a CPU, and by torch elsewhere."""
         device = incoming.values.device if isinstance(incoming, Constant) else incoming.device
-        return self.compiled(incoming) if device.type == "cpu" else self.reference(incoming)
+        return self.compiled(incoming) if device.type == "cpu" else self.by_torch(incoming)
 
     def activations(self, spikes: UInt8[Tensor, "b t y x o"]) -> Float[Tensor, "b o y x"]:
         """What spikes of this layer stand for: rates times the scale."""
         counts = spikes.sum(dim=1, dtype=torch.int32)
         return counts.permute(0, 3, 1, 2) * (self.scale / spikes.shape[1])
 
-    def reference(self, incoming: Spikes | Constant) -> UInt8[Tensor, "b t y x o"]:
-        """All steps' currents, then the membranes in time."""
+    @property
+    def _most(self) -> int:
+        """Spikes of a neuron in a step; a byte holds them."""
+        return 255 if self.multispike else 1
+
+    @property
+    def _lowest(self) -> float:
+        """Potential of a membrane."""
+        return -self.threshold if self.multispike else -float("inf")
+
+    def by_torch(self, incoming: Spikes | Constant) -> UInt8[Tensor, "b t y x o"]:
+        """All steps' currents, then the membranes in time, by torch."""
         bias = self.connection.bias[:, None, None]
         if isinstance(incoming, Constant):
             current = self.connection(incoming.values)
@@ -56,12 +69,14 @@ class SpikingLayer:
             inputs = incoming.flatten(0, 1).permute(0, 3, 1, 2).float()
             currents = self.connection(inputs).unflatten(0, incoming.shape[:2])
         v = torch.full_like(currents[:, 0], self.start)
-        fired = torch.empty(currents.shape, dtype=torch.bool, device=bias.device)
+        fired = torch.empty(currents.shape, dtype=torch.uint8, device=bias.device)
         for t in range(currents.shape[1]):
             v += currents[:, t]
-            fired[:, t] = v >= self.threshold
-            v = v - self.threshold * fired[:, t] if self.reset == "soft" else v * ~fired[:, t]
-        return fired.permute(0, 1, 3, 4, 2).to(torch.uint8)
+            n_spikes = (v / self.threshold).floor().clamp(0, self._most)
+            fired[:, t] = n_spikes
+            v = v - self.threshold * n_spikes if self.reset == "soft" else v * (n_spikes == 0)
+            v = v.clamp(min=self._lowest)
+        return fired.permute(0, 1, 3, 4, 2)
 
     def compiled(self, incoming: Spikes | Constant) -> UInt8[Tensor, "b t y x o"]:
         """The same in time that goes with the spikes there are (see ``kernels.fire``)."""
@@ -84,6 +99,8 @@ class SpikingLayer:
             np.float32(self.threshold),
             np.float32(self.start),
             self.reset == "hard",
+            self._most,
+            np.float32(self._lowest),
             fired,
         )
         return torch.from_numpy(fired).view(n, n_steps, height, width, out)

@@ -9,7 +9,7 @@ from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.errors import UserError
 from deepstdp.files import Tensors, load_tensors, save_tensors
 
-_PLAIN = ("threshold", "start", "reset", "scale")
+_PLAIN = ("threshold", "start", "reset", "scale", "multispike")
 _GEOMETRY = ("stride", "padding")
 
 

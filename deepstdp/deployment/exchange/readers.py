@@ -12,28 +12,36 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-Reader = Callable[[Any], torch.nn.Module]
+Reader = Callable[[Any, int], torch.nn.Module]
+"""From a graph and the number of images to what maps (input, state) to (spikes, state)."""
+
+_BATCH = 128
 
 
-def _snntorch(graph: Any) -> torch.nn.Module:
+def _snntorch(graph: Any, n_images: int) -> torch.nn.Module:
     module = importlib.import_module("snntorch.import_nir")
     with contextlib.redirect_stdout(io.StringIO()):
         return module.import_from_nir(graph)
 
 
-def _spikingjelly(graph: Any) -> torch.nn.Module:
+def _spikingjelly(graph: Any, n_images: int) -> torch.nn.Module:
     module = importlib.import_module("spikingjelly.activation_based.nir_exchange")
     return module.import_from_nir(graph, dt=1.0)
 
 
-def _norse(graph: Any) -> torch.nn.Module:
+def _norse(graph: Any, n_images: int) -> torch.nn.Module:
     return importlib.import_module("norse.torch").from_nir(graph, dt=1.0)
+
+
+def _sinabs(graph: Any, n_images: int) -> torch.nn.Module:
+    return importlib.import_module("sinabs").from_nir(graph, batch_size=n_images)
 
 
 READERS: dict[str, Reader] = {
     "snntorch": _snntorch,
     "spikingjelly": _spikingjelly,
     "norse": _norse,
+    "sinabs": _sinabs,
 }
 
 
@@ -56,13 +64,19 @@ def read_and_run(
         images: the constant input, in the unit of the file.
         n_steps: T.
     """
+    parts = torch.from_numpy(images).float().split(_BATCH)
+    return np.concatenate([_run(target, graph, part, n_steps) for part in parts])
+
+
+def _run(
+    target: str, graph: Any, images: Float[torch.Tensor, "b c h w"], n_steps: int
+) -> Int[np.ndarray, "b o"]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = READERS[target](graph)
-    state, total, x = None, 0, torch.from_numpy(images).float()
+        network = READERS[target](graph, len(images))
+    state, total = None, torch.zeros((), dtype=torch.int64)
     with torch.no_grad():
         for _ in range(n_steps):
-            spikes, state = network(x, state)
-            total = total + (spikes != 0).long()
-    assert isinstance(total, torch.Tensor)
+            spikes, state = network(images, state)
+            total = total + spikes.round().long()
     return total.flatten(1).numpy()

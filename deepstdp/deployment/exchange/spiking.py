@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Int
 
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.dialects import Target, dialect
+from deepstdp.deployment.exchange.dialects import Target, dialect
+from deepstdp.deployment.exchange.nir_file import Expected, NIRFile, one_line, read_nir, write_nir
+from deepstdp.deployment.exchange.readers import READERS, installed_version, read_and_run
+from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.inputs import Constant
-from deepstdp.deployment.nir_file import Expected, NIRFile, one_line, read_nir, write_nir
-from deepstdp.deployment.readers import READERS, installed_version, read_and_run
-from deepstdp.deployment.replay import replay
 from deepstdp.deployment.source import Source
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT, Progress
@@ -30,8 +30,8 @@ def export_run(
     Args:
         run: a finished run.
         target: a key of ``DIALECTS``.
-        config: how to convert; neurons start at zero and the input is constant whatever it says,
-            since that is how readers run.
+        config: how to convert; whatever it says, neurons start at zero, the input is constant, and
+            neurons fire as often in a step as the target's do.
         out: the ``.nir`` file.
         progress: follows the work.
 
@@ -43,7 +43,7 @@ def export_run(
     """
     chosen = dialect(target, config.reset)
     source = Source.open(run, progress)
-    config = replace(config, start="zero", input="constant")
+    config = replace(config, start="zero", input="constant", multispike=chosen.multispike)
     with progress.busy("fitting thresholds and biases"):
         network, _ = source.convert(config)
     with progress.busy("spiking network"):
@@ -126,7 +126,7 @@ def verify_file(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Ch
     assert isinstance(code, Constant)
     images = code.values.cpu().numpy()
     with progress.busy("replay in NumPy"):
-        counts = replay(file.graph, images, file.n_steps, file.dt, file.reset)
+        counts = replay(file.graph, images, file.n_steps, file.dt, file.reset, file.multispike)
     checks = [_check("NumPy", counts, expected.counts)]
     if file.target in READERS:
         with progress.busy(file.target):

@@ -14,7 +14,7 @@ from deepstdp.config.deployment import Reset
 from deepstdp.errors import UserError
 from deepstdp.imports import require_extra
 
-Target = Literal["nir", "spikingjelly", "norse", "snntorch"]
+Target = Literal["nir", "spikingjelly", "norse", "snntorch", "sinabs"]
 
 _LEAKLESS = 1e6
 """Steps of the time constant with which a leaky neuron stands for one that does not leak."""
@@ -27,14 +27,18 @@ class Dialect:
     Attributes:
         neurons: from (threshold, shape) to a node.
         dt: length of a step in seconds, for the reader.
-        resets: that the reader runs.
+        resets: that the reader runs; the first is taken if none is asked for.
         hint: how to read the file.
+        multispike: whether its neurons fire several times a step, and stay above -threshold.
+        without: fields of its neurons that the reader's release of nir does not know.
     """
 
     neurons: Callable[[float, tuple[int, ...]], Any]
     dt: float
     resets: tuple[Reset, ...]
     hint: str
+    multispike: bool = False
+    without: tuple[str, ...] = ()
 
 
 def _plain(threshold: float, shape: tuple[int, ...]) -> Any:
@@ -60,7 +64,7 @@ def _leaky(threshold: float, shape: tuple[int, ...]) -> Any:
 _SNNTORCH_DT = 1e-4
 
 DIALECTS: dict[Target, Dialect] = {
-    "nir": Dialect(_plain, 1.0, ("soft", "hard"), "the reset is in the metadata"),
+    "nir": Dialect(_plain, 1.0, ("hard", "soft"), "the reset is in the metadata"),
     "spikingjelly": Dialect(
         _plain,
         1.0,
@@ -70,6 +74,14 @@ DIALECTS: dict[Target, Dialect] = {
     "norse": Dialect(_plain, 1.0, ("hard",), "norse.torch.from_nir(nir.read(path), dt=1.0)"),
     "snntorch": Dialect(
         _leaky, _SNNTORCH_DT, ("hard",), "snntorch.import_nir.import_from_nir(nir.read(path))"
+    ),
+    "sinabs": Dialect(
+        _plain,
+        1.0,
+        ("soft",),
+        "sinabs.from_nir(nir.read(path), batch_size=...)",
+        multispike=True,
+        without=("v_reset",),
     ),
 }
 

@@ -1,5 +1,6 @@
 """Replays a NIR file from its nodes alone, in NumPy: independent of what converted and wrote it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,19 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from deepstdp.errors import UserError
 
+Fired = tuple[np.ndarray, np.ndarray]
+"""How often each neuron fires in a step, and what is left of its membrane."""
+
 _BATCH = 32
 
 
 def replay(
-    graph: Any, images: Float[np.ndarray, "n c h w"], n_steps: int, dt: float, reset: str
+    graph: Any,
+    images: Float[np.ndarray, "n c h w"],
+    n_steps: int,
+    dt: float,
+    reset: str,
+    multispike: bool = False,
 ) -> Int[np.ndarray, "n o"]:
     """Spikes of each output in so many steps.
 
@@ -23,13 +32,15 @@ def replay(
         dt: length of a step.
         reset: ``soft`` takes the threshold away from a membrane that fired; ``hard`` resets it to
             the node's ``v_reset``.
+        multispike: a membrane fires once for each threshold in it, and stays above -threshold.
 
     Raises:
         UserError: the graph is no such chain.
     """
     nodes = _chain(graph)
+    fire = _several if multispike else _soft if reset == "soft" else _hard
     parts = [
-        _present(nodes, images[i : i + _BATCH], n_steps, dt, reset)
+        _present(nodes, images[i : i + _BATCH], n_steps, dt, fire)
         for i in range(0, len(images), _BATCH)
     ]
     return np.concatenate(parts)
@@ -57,38 +68,59 @@ def _chain(graph: Any) -> list[Any]:
 
 
 def _present(
-    nodes: list[Any], images: Float[np.ndarray, "b c h w"], n_steps: int, dt: float, reset: str
+    nodes: list[Any],
+    images: Float[np.ndarray, "b c h w"],
+    n_steps: int,
+    dt: float,
+    fire: Callable[[Any, np.ndarray], Fired],
 ) -> Int[np.ndarray, "b o"]:
-    membranes: list[Any] = [None] * len(nodes)
-    first = _convolve(nodes[0], images.astype(np.float64))  # the same in every step
+    convolutions = {i: _convolution(node) for i, node in enumerate(nodes) if i % 2 == 0}
+    first = convolutions[0](images.astype(np.float64))  # the same in every step
+    membranes: list[Any] = [0.0] * len(nodes)
     total = np.zeros((), np.int64)
     for _ in range(n_steps):
         x = first
-        for i, node in enumerate(nodes[1:], 1):
-            if type(node).__name__ == "Conv2d":
-                x = _convolve(node, x)
-                continue
-            v = np.zeros_like(x) if membranes[i] is None else membranes[i]
-            v = v + _change(node, v, x, dt)
-            fired = v >= node.v_threshold
-            after = v - node.v_threshold if reset == "soft" else node.v_reset + 0 * v
-            membranes[i] = np.where(fired, after, v)
-            x = fired.astype(np.float64)
-        total = total + (x != 0)
+        for i, node in enumerate(nodes):
+            if i % 2 == 0:
+                x = x if i == 0 else convolutions[i](x)
+            else:
+                v = membranes[i] + _change(node, membranes[i], x, dt)
+                x, membranes[i] = fire(node, v)
+        total = total + x.astype(np.int64)
     return total.reshape(len(images), -1)
 
 
-def _change(node: Any, v: np.ndarray, current: np.ndarray, dt: float) -> np.ndarray:
+def _soft(node: Any, v: np.ndarray) -> Fired:
+    fired = (v >= node.v_threshold).astype(np.float64)
+    return fired, v - fired * node.v_threshold
+
+
+def _hard(node: Any, v: np.ndarray) -> Fired:
+    fired = v >= node.v_threshold
+    return fired.astype(np.float64), np.where(fired, node.v_reset, v)
+
+
+def _several(node: Any, v: np.ndarray) -> Fired:
+    fired = np.maximum(np.floor(v / node.v_threshold), 0.0)
+    return fired, np.maximum(v - fired * node.v_threshold, -node.v_threshold)
+
+
+def _change(node: Any, v: Any, current: np.ndarray, dt: float) -> np.ndarray:
     """IF: dv = dt R I. LIF: dv = dt / tau (v_leak - v + R I)."""
     if type(node).__name__ == "IF":
         return dt * node.r * current
     return dt / node.tau * (node.v_leak - v + node.r * current)
 
 
-def _convolve(node: Any, x: Float[np.ndarray, "b c h w"]) -> Float[np.ndarray, "b o y x"]:
+def _convolution(node: Any) -> Callable[[np.ndarray], np.ndarray]:
     (top, left), (down, right) = np.broadcast_to(node.padding, 2), np.broadcast_to(node.stride, 2)
-    padded = np.pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
-    windows = sliding_window_view(padded, node.weight.shape[2:], axis=(2, 3))
-    windows = windows[:, :, ::down, ::right]
-    out = np.tensordot(windows, node.weight.astype(np.float64), axes=((1, 4, 5), (1, 2, 3)))
-    return np.moveaxis(out, -1, 1) + node.bias[:, None, None]
+    weight, bias = node.weight.astype(np.float64), node.bias.astype(np.float64)[:, None, None]
+
+    def convolve(x: Float[np.ndarray, "b c h w"]) -> Float[np.ndarray, "b o y x"]:
+        padded = np.pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
+        windows = sliding_window_view(padded, weight.shape[2:], axis=(2, 3))
+        windows = windows[:, :, ::down, ::right]
+        out = np.tensordot(windows, weight, axes=((1, 4, 5), (1, 2, 3)))
+        return np.moveaxis(out, -1, 1) + bias
+
+    return convolve

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from jaxtyping import Int
 
-from deepstdp.deployment.dialects import Dialect
+from deepstdp.deployment.exchange.dialects import Dialect
 from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import SpikingLayer
 from deepstdp.deployment.network import SpikingNetwork
@@ -86,6 +87,7 @@ def write_nir(
         metadata={
             "dt": dialect.dt,
             "reset": last.reset,
+            "multispike": int(last.multispike),
             "T": n_steps,
             MARK: json.dumps(ours),
             "spike_counts": expected.counts.astype(np.uint16),
@@ -93,7 +95,17 @@ def write_nir(
     )
     temporary = path.with_name(path.name + ".tmp")
     nir.write(temporary, graph)
+    _remove(temporary, dialect.without)
     temporary.replace(path)
+
+
+def _remove(path: Path, fields: tuple[str, ...]) -> None:
+    """Take fields out of all nodes of a file."""
+    with h5py.File(path, "a") as file:
+        nodes = file["node/nodes"]
+        for node in nodes.values():
+            for name in set(fields) & set(node):
+                del node[name]
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,7 @@ class NIRFile:
         n_steps: T.
         dt: length of a step.
         reset: of the neurons.
+        multispike: whether they fire several times a step.
         target: whose dialect it is.
         code: of the input.
         expected: what a reader must find.
@@ -114,6 +127,7 @@ class NIRFile:
     n_steps: int
     dt: float
     reset: str
+    multispike: bool
     target: str
     code: InputCode
     expected: Expected
@@ -141,6 +155,7 @@ def read_nir(path: Path) -> NIRFile:
             n_steps=int(metadata["T"]),
             dt=float(metadata["dt"]),
             reset=str(metadata["reset"]),
+            multispike=bool(metadata["multispike"]),
             target=str(info["target"]),
             code=InputCode(**info["input"]),
             expected=expected,

@@ -1,0 +1,1 @@
+"""Runs as files for other software, and the proof that it reads them right."""
