@@ -118,7 +118,8 @@ def build_network(
             )
         plan, n_hidden = _BUILT_IN[config.name]
         generator = torch_generator(seed, Stream.INITIAL_WEIGHTS)
-        backbone = VGG(channels, size, plan, n_hidden, config.batch_norm, generator)
+        shape = (channels, size, plan, n_hidden)
+        backbone = VGG(*shape, config.batch_norm, config.levels, generator)
         n_features = backbone.n_features
     else:
         backbone = (backbone or _import_backbone(config, seed)).cpu()

@@ -9,6 +9,7 @@ import math
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from deepstdp.backbones.clipped_relu import ClippedReLU
 from deepstdp.errors import UserError
 
 Plan = tuple[tuple[int, ...], ...]
@@ -29,6 +30,7 @@ class VGG(nn.Sequential):
         n_hidden: units of a linear layer after the convolutions; None leaves it out, so that the
             features are the units of the last block.
         batch_norm: normalise after each convolution and the linear layer.
+        levels: of a clipped ReLU; 0 is a plain one.
         generator: of the initial weights (He-normal).
 
     Attributes:
@@ -45,6 +47,7 @@ class VGG(nn.Sequential):
         plan: Plan,
         n_hidden: int | None,
         batch_norm: bool,
+        levels: int,
         generator: Generator,
     ) -> None:
         smallest = 2 ** len(plan)
@@ -62,7 +65,7 @@ class VGG(nn.Sequential):
                     layers.append(nn.BatchNorm2d(width))
                 if position == len(block) - 1:
                     layers.append(nn.AvgPool2d(2))
-                layers.append(nn.ReLU())
+                layers.append(_relu(levels))
                 channels = width
             side //= 2
         layers.append(nn.Flatten())
@@ -71,7 +74,7 @@ class VGG(nn.Sequential):
             layers.append(nn.Linear(n_features, n_hidden, bias=False))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(n_hidden))
-            layers.append(nn.ReLU())
+            layers.append(_relu(levels))
             n_features = n_hidden
         super().__init__(*layers)
         self.n_features = n_features
@@ -80,6 +83,10 @@ class VGG(nn.Sequential):
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """Features after the last ReLU."""
         return super().forward(images)
+
+
+def _relu(levels: int) -> nn.Module:
+    return ClippedReLU(levels) if levels else nn.ReLU()
 
 
 def initialise(module: nn.Module, generator: Generator) -> None:

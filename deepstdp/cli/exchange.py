@@ -1,25 +1,34 @@
-"""``deepstdp export`` and ``verify``: files for other simulators."""
+"""``deepstdp export`` and ``verify``: files for other software."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Literal
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from deepstdp.cli.options import command_parser, from_options, require_folder
 from deepstdp.config.deployment import ConversionConfig, Reset
 from deepstdp.config_files import parse
+from deepstdp.deployment.exchange.convnet import SUFFIX, export_onnx, verify_onnx
 from deepstdp.deployment.exchange.dialects import DIALECTS, Target
-from deepstdp.deployment.exchange.spiking import Check, export_run, verify_file
+from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
+from deepstdp.errors import UserError
 from deepstdp.progress import ConsoleProgress
 from deepstdp.run_dir import RunDir
 
 
 def export_parser() -> ArgumentParser:
     """Options of ``deepstdp export``."""
-    parser = command_parser("export", "Write a trained run as NIR, for a simulator or a chip.")
+    parser = command_parser("export", "Write a trained run for a simulator, a chip or a server.")
     parser.add_argument("run", help="a finished run directory")
-    parser.add_argument("--target", type=Target, default="nir", help="who is to read it")
-    parser.add_argument("--out", type=str, required=True, help="the .nir file")
+    parser.add_argument(
+        "--target",
+        type=Target | Literal["onnx"],
+        default="nir",
+        help="who is to read it: a simulator, or, with the ConvNet as it is, an ONNX runtime",
+    )
+    parser.add_argument("--out", type=str, required=True, help="the .nir or .onnx file")
     parser.add_class_arguments(
         ConversionConfig, None, skip={"start", "input", "learn", "multispike", "reset"}
     )
@@ -32,13 +41,26 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp export``."""
     args = parse(parser, arguments)
     require_folder("out", args.out)
+    run, out = RunDir.open(Path(args.run)), Path(args.out)
+    if args.target == "onnx":
+        _refuse_conversion(parser, args)
+        with ConsoleProgress() as progress:
+            hint = export_onnx(run, out, progress)
+        print(f"{out}: images in [0, 1] to features and logits; {hint}")
+        return
     args.reset = args.reset or DIALECTS[args.target].resets[0]
     config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:
-        hint = export_run(
-            RunDir.open(Path(args.run)), args.target, config, Path(args.out), progress
-        )
-    print(f"{args.out}: {config.timesteps} steps, {config.reset} reset; {hint}")
+        hint = export_nir(run, args.target, config, out, progress)
+    print(f"{out}: {config.timesteps} steps, {config.reset} reset; {hint}")
+
+
+def _refuse_conversion(parser: ArgumentParser, args: Namespace) -> None:
+    """No option that would do nothing."""
+    defaults = parser.get_defaults()
+    for name in (field.name for field in fields(ConversionConfig)):
+        if name in args and args[name] != defaults[name]:
+            raise UserError(f"--{name} is for spiking networks; onnx takes the ConvNet as it is")
 
 
 def verify_parser() -> ArgumentParser:
@@ -52,15 +74,10 @@ def verify_parser() -> ArgumentParser:
 def verify(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     """Run ``deepstdp verify``; the exit code is 1 for a file that is read differently."""
     args = parse(parser, arguments)
+    path, run = Path(args.file), RunDir.open(Path(args.run))
+    check = verify_onnx if path.suffix == SUFFIX else verify_nir
     with ConsoleProgress() as progress:
-        checks = verify_file(Path(args.file), RunDir.open(Path(args.run)), progress)
-    for check in checks:
-        print(_line(check))
-    return int(any(check.failed for check in checks))
-
-
-def _line(check: Check) -> str:
-    if check.n_wrong is None:
-        return f"{check.name}: {check.reason}"
-    difference = f", by {check.largest} at most" if check.n_wrong else ""
-    return f"{check.name}: {check.n_wrong:,} of {check.n:,} spike counts differ{difference}"
+        checks = check(path, run, progress)
+    for found in checks:
+        print(f"{found.name}: {found.line}")
+    return int(any(found.failed for found in checks))

@@ -13,6 +13,8 @@ class BackboneConfig:
     Args:
         name: a built-in network; ``custom`` follows from ``class_path``.
         batch_norm: normalise after each convolution (folds into the weights at conversion).
+        levels: above zero, of a clipped ReLU that is rounded to them: what neurons can say in so
+            many steps, for spiking networks of few steps (Bu et al. 2022). 0 is a plain ReLU.
         sobel: put a fixed Sobel filter before the first layer, which removes colour.
         class_path: import path of a ``torch.nn.Module`` of your own, in the place of ``name``;
             it maps (B, C, H, W) images to (B, D) features that are not negative.
@@ -22,6 +24,7 @@ class BackboneConfig:
 
     name: Literal["vgg15", "vgg-small", "custom"] = "vgg-small"
     batch_norm: bool = True
+    levels: int = 0
     sobel: bool = False
     class_path: str | None = None
     init_args: dict[str, Any] = field(default_factory=dict)
@@ -29,6 +32,11 @@ class BackboneConfig:
 
     def __post_init__(self) -> None:
         require(self.head_hidden >= 0, "backbone.head_hidden must not be negative")
+        require(self.levels >= 0, "backbone.levels must not be negative")
+        require(
+            self.levels == 0 or self.class_path is None,
+            "backbone.levels is for the built-in networks: one of your own has its own ReLU",
+        )
         settle_custom(self, "name", "backbone")
 
 

@@ -5,6 +5,7 @@ it, which are converted already: so it mends what they get wrong (after Li et al
 2106.06984).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,7 +74,7 @@ def convert(
     layers: list[SpikingLayer] = []
     fits = []
     for connection in chain:
-        activations = connection(activations).relu()
+        activations = connection.activations(activations)
         synapses = connection if layers else code.receive(connection)
         found = _fit_layer(synapses, scale_in, incoming, activations, config)
         layers.append(found.layer)
@@ -124,11 +125,8 @@ def _fit_layer(
     config: ConversionConfig,
 ) -> _Fitted:
     """Choose the scale, then fit the biases."""
-    values, largest = _some(activations), activations.max().item()
     best = None
-    for percentile in _percentiles(config):
-        scale = largest if percentile == 100 else float(np.percentile(values, percentile))
-        scale = scale or largest or 1.0  # where nearly nothing is active
+    for percentile, scale in _scales(connection, activations, config):
         layer = make_layer(connection, scale_in, scale, config)
         found = _measured(layer, percentile, incoming, activations)
         best = _better(best, found)
@@ -140,6 +138,18 @@ def _fit_layer(
             current = _measured(layer, best.fit.percentile, incoming, activations)
             best = _better(best, current)
     return best
+
+
+def _scales(
+    connection: Connection, activations: Float[Tensor, "n o y x"], config: ConversionConfig
+) -> Iterator[tuple[float, float]]:
+    """Percentiles to try, and the activations there; the ceiling of a clipped ReLU is the 100th."""
+    values, largest = _some(activations), activations.max().item()
+    if config.scale == "auto":
+        largest = connection.ceiling or largest
+    for percentile in _percentiles(config):
+        scale = largest if percentile == 100 else float(np.percentile(values, percentile))
+        yield percentile, scale or largest or 1.0  # where nearly nothing is active
 
 
 def _percentiles(config: ConversionConfig) -> tuple[float, ...]:

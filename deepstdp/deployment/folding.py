@@ -1,4 +1,4 @@
-"""A trained ConvNet as a chain of convolutions with a ReLU behind each.
+"""A trained ConvNet as a chain of convolutions with a ReLU, plain or clipped, behind each.
 
 BatchNorm and average pooling are linear, so both fold into the weights: a 3x3 convolution and the
 2x2 pooling behind it are one 4x4 convolution of stride 2, with 2.25 times fewer synapses and no
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deepstdp.backbones.clipped_relu import ClippedReLU, clipped
 from deepstdp.errors import UserError
 
 Shape = tuple[int, int, int]
@@ -33,6 +34,8 @@ class Connection:
         stride: of both axes.
         padding: zeros around the input.
         shape: (I, H, W) of the input.
+        ceiling: of the clipped ReLU behind it, with ``levels``; None for a plain one.
+        levels: see ``ceiling``.
     """
 
     weight: Float[Tensor, "o i k l"]
@@ -40,10 +43,19 @@ class Connection:
     stride: int
     padding: int
     shape: Shape
+    ceiling: float | None = None
+    levels: int = 0
 
     def __call__(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o y x"]:
         """The currents that inputs make."""
         return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+    def activations(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o y x"]:
+        """What the ReLU behind makes of them."""
+        currents = self(x)
+        if self.ceiling is None:
+            return currents.relu()
+        return clipped(currents, self.ceiling, self.levels)
 
     @property
     def out_shape(self) -> Shape:
@@ -104,10 +116,10 @@ def fold(backbone: nn.Module, shape: Shape) -> list[Connection]:
                 here = (here[0], here[1] // size, here[2] // size)
             else:
                 pending = _pooled(pending, size)
-        elif isinstance(layer, nn.ReLU):
+        elif isinstance(layer, nn.ReLU | ClippedReLU):
             _require(pending is not None, "a ReLU that follows no learnt layer")
             assert pending is not None
-            chain.append(pending)
+            chain.append(_activated(pending, layer))
             here, pending = pending.out_shape, None
         else:
             _require(isinstance(layer, _NOTHING), type(layer).__name__)
@@ -188,6 +200,12 @@ def _normalised(connection: Connection, norm: nn.BatchNorm2d | nn.BatchNorm1d) -
         weight=connection.weight * scale[:, None, None, None],
         bias=connection.bias * scale + shift,
     )
+
+
+def _activated(connection: Connection, relu: nn.ReLU | ClippedReLU) -> Connection:
+    if isinstance(relu, nn.ReLU):
+        return connection
+    return replace(connection, ceiling=relu.bounded_ceiling.item(), levels=relu.levels)
 
 
 def _pool_size(layer: nn.AvgPool2d, shape: Shape) -> int:

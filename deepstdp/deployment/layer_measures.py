@@ -60,7 +60,7 @@ def measure_layers(
             if not isinstance(incoming, Constant):
                 received = incoming.sum(dim=(0, 1), dtype=torch.int64)
                 n_operations[i] += int((received * fans[i]).sum())
-            incoming, activations = answers[i], connection(activations).relu()
+            incoming, activations = answers[i], connection.activations(activations)
             n_spikes[i] += int(incoming.sum(dtype=torch.int64))
             wrong[i] += (layer.activations(incoming) - activations).square().sum().item()
             right[i] += activations.square().sum().item()

@@ -28,7 +28,7 @@ MOST_MEASURED = 5_000
 """Validation images that are measured on; of more, some at random."""
 
 _CHECKED, _TOLERANCE = 16, 0.05
-"""Images on which the folded ConvNet is compared with the ConvNet, perhaps in bfloat16."""
+"""Images on which the folded ConvNet is compared with the ConvNet, perhaps of half precision."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Source:
         model, shape = load_model(run)
         config = run.config()
         dataset = load_dataset(config.data, config.seed, progress).to(model.device)
-        front_end = model.network.front_end.eval()
+        front_end = model.network.eval().front_end
         with torch.no_grad():
             channels, height, width = front_end(torch.zeros(1, *shape, device=model.device))[
                 0
@@ -74,12 +74,11 @@ class Source:
     def _check_chain(self) -> None:
         """A module of the user's own may do other things than its layers say."""
         x = self._shown(self.dataset.val, self.val_rows[:_CHECKED])
-        features = self.model.features(
-            self.dataset.val.images, rows=torch.from_numpy(self.val_rows[:_CHECKED])
-        )
+        network = self.model.network
         with torch.no_grad():
+            features = network.backbone(x.to(network.dtype)).float()
             for connection in self.chain:
-                x = connection(x).relu()
+                x = connection.activations(x)
         difference = (x.flatten(1) - features).norm() / features.norm().clamp(min=1e-30)
         if difference > _TOLERANCE:
             raise UserError(

@@ -8,7 +8,7 @@ from deepstdp.errors import UserError
 
 def vgg15(size=64, batch_norm=False, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return VGG(3, size, VGG15_PLAN, VGG15_HIDDEN, batch_norm, generator)
+    return VGG(3, size, VGG15_PLAN, VGG15_HIDDEN, batch_norm, 0, generator)
 
 
 def convolutions(network):
@@ -60,7 +60,8 @@ def test_sizes_and_batch_norm(size, batch_norm):
 
 def test_weights_follow_the_generator():
     a, b, c = (
-        VGG(1, 16, VGG_SMALL_PLAN, 32, False, torch.Generator().manual_seed(s)) for s in (1, 1, 2)
+        VGG(1, 16, VGG_SMALL_PLAN, 32, False, 0, torch.Generator().manual_seed(s))
+        for s in (1, 1, 2)
     )
     assert torch.equal(a[0].weight, b[0].weight)
     assert not torch.equal(a[0].weight, c[0].weight)

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from jaxtyping import Int
 
+from deepstdp.deployment.exchange.checks import one_line
 from deepstdp.deployment.exchange.dialects import Dialect
 from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import SpikingLayer
@@ -167,11 +168,6 @@ def read_nir(path: Path) -> NIRFile:
     if found.code.kind != "constant":
         raise UserError(f"{path}: its input is {found.code.kind}, which is never exported")
     return found
-
-
-def one_line(error: Exception) -> str:
-    """What another library raised: its kind, and the first line of what it says."""
-    return f"{type(error).__name__}: {error}".split("\n")[0]
 
 
 def _written_threshold(layer: SpikingLayer) -> float:

@@ -1,16 +1,16 @@
-"""A run as a file that other simulators read, and the proof that they read it right."""
+"""The spiking network of a run as NIR, and the proof that simulators read it right."""
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int
 
 from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.exchange.checks import Check, counts_check, one_line
 from deepstdp.deployment.exchange.dialects import Target, dialect
-from deepstdp.deployment.exchange.nir_file import Expected, NIRFile, one_line, read_nir, write_nir
+from deepstdp.deployment.exchange.nir_file import Expected, NIRFile, read_nir, write_nir
 from deepstdp.deployment.exchange.readers import READERS, installed_version, read_and_run
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.inputs import Constant
@@ -19,10 +19,8 @@ from deepstdp.errors import UserError
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
-Counts = Int[np.ndarray, "n o"]
 
-
-def export_run(
+def export_nir(
     run: RunDir, target: Target, config: ConversionConfig, out: Path, progress: Progress = SILENT
 ) -> str:
     """Convert a run for a reader and write it as NIR, with what the reader must find.
@@ -71,40 +69,14 @@ def _front_end(source: Source) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True)
-class Check:
-    """What one executor found in a file.
-
-    Attributes:
-        name: of the executor, with its version.
-        n_wrong: spike counts that differ from those expected; None if it did not run.
-        n: counts in all.
-        largest: difference.
-        is_installed: whether it could be tried.
-        reason: why it did not run.
-    """
-
-    name: str
-    n_wrong: int | None
-    n: int = 0
-    largest: int = 0
-    is_installed: bool = True
-    reason: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether there is a mismatch, or the reader broke."""
-        return self.is_installed and self.n_wrong != 0
-
-
-def verify_file(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Check]:
+def verify_nir(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Check]:
     """Replay the run's validation images through a file and compare spike counts.
 
     The graph is run node by node in NumPy, and by the reader that the file was written for, if it
     is installed.
 
     Args:
-        path: what ``export_run`` wrote.
+        path: what ``export_nir`` wrote.
         run: whose images.
         progress: follows the work.
 
@@ -127,27 +99,22 @@ def verify_file(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Ch
     images = code.values.cpu().numpy()
     with progress.busy("replay in NumPy"):
         counts = replay(file.graph, images, file.n_steps, file.dt, file.reset, file.multispike)
-    checks = [_check("NumPy", counts, expected.counts)]
+    checks = [counts_check("NumPy", counts, expected.counts)]
     if file.target in READERS:
         with progress.busy(file.target):
             checks.append(_check_reader(file, images))
     return checks
 
 
-def _check(name: str, found: Counts, expected: Counts) -> Check:
-    difference = np.abs(found - expected)
-    return Check(name, int((difference != 0).sum()), difference.size, int(difference.max()))
-
-
 def _check_reader(file: NIRFile, images: np.ndarray) -> Check:
     version = installed_version(file.target)
     if version is None:
-        return Check(file.target, None, is_installed=False, reason="not installed")
+        return Check(file.target, "not installed", failed=False)
     name = f"{file.target} {version}"
     try:
         found = read_and_run(file.target, file.graph, images, file.n_steps)
     except Exception as error:  # another library's, on a file that may be wrong
-        return Check(name, None, reason=one_line(error))
+        return Check(name, one_line(error), failed=True)
     if found.shape != file.expected.counts.shape:
-        return Check(name, None, reason=f"gives counts of shape {found.shape}")
-    return _check(name, found, file.expected.counts)
+        return Check(name, f"gives counts of shape {found.shape}", failed=True)
+    return counts_check(name, found, file.expected.counts)

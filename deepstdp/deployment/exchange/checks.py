@@ -1,0 +1,46 @@
+"""What an executor of an exported file found in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one executor found in a file.
+
+    Attributes:
+        name: of the executor, with its version.
+        line: what it found, or why it did not run.
+        failed: whether there is a mismatch, or it broke.
+    """
+
+    name: str
+    line: str
+    failed: bool
+
+
+def counts_check(
+    name: str, found: Int[np.ndarray, "n o"], expected: Int[np.ndarray, "n o"]
+) -> Check:
+    """Spike counts must be the same."""
+    difference = np.abs(found - expected)
+    n_wrong = int((difference != 0).sum())
+    most = f", by {difference.max()} at most" if n_wrong else ""
+    return Check(name, f"{n_wrong:,} of {difference.size:,} spike counts differ{most}", n_wrong > 0)
+
+
+def values_check(
+    name: str, found: Float[np.ndarray, "n d"], expected: Float[np.ndarray, "n d"], tolerance: float
+) -> Check:
+    """Real numbers must be the same up to a share of the largest."""
+    difference = np.abs(found - expected) / max(np.abs(expected).max(), 1e-30)
+    n_wrong = int((~(difference <= tolerance)).sum())  # whatever is no number differs
+    line = f"{n_wrong:,} of {difference.size:,} features differ by more than {tolerance:g}"
+    return Check(name, f"{line} of the largest (most: {difference.max():.1e})", n_wrong > 0)
+
+
+def one_line(error: Exception) -> str:
+    """What another library raised: its kind, and the first line of what it says."""
+    return f"{type(error).__name__}: {error}".split("\n")[0]

@@ -1,0 +1,133 @@
+"""The ConvNet of a run as ONNX, front end included, and the proof that it is the same function."""
+
+import contextlib
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deepstdp.backbones.network import Network
+from deepstdp.data import load_dataset
+from deepstdp.deployment.exchange.checks import Check, one_line, values_check
+from deepstdp.errors import UserError
+from deepstdp.imports import require_extra
+from deepstdp.model import FEATURE_BATCH, load_model
+from deepstdp.progress import SILENT, Progress
+from deepstdp.run_dir import RunDir
+
+SUFFIX = ".onnx"
+"""By which ``deepstdp verify`` knows such a file."""
+
+TOLERANCE = 1e-3
+"""Largest difference of a feature, as a share of the largest feature."""
+
+
+class _Outputs(nn.Module):
+    """Features, and the logits of the clusters, of images in [0, 1]."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, images: Float[Tensor, "b c h w"]
+    ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b k"]]:
+        """Both, from one pass."""
+        features = self.network.features(images)
+        return features, self.network.head(features)
+
+
+def export_onnx(run: RunDir, out: Path, progress: Progress = SILENT) -> str:
+    """Write the ConvNet: ``images`` (B, C, H, W) in [0, 1] to ``features`` and ``logits``.
+
+    Args:
+        run: a finished run.
+        out: the ``.onnx`` file.
+        progress: follows the work.
+
+    Returns:
+        How to read the file.
+
+    Raises:
+        UserError: onnx is not installed, or the file would have another suffix.
+    """
+    for package in ("onnx", "onnxscript"):
+        require_extra(package, "exporting the ConvNet", "onnx")
+    if out.suffix != SUFFIX:
+        raise UserError(f"--out must end in {SUFFIX}, not be {out.name}")
+    model, shape = load_model(run)
+    outputs = _Outputs(copy.deepcopy(model.network).cpu().float().eval())
+    batch = torch.export.Dim("batch", min=1)
+    with progress.busy("onnx"), _quiet():
+        program = torch.onnx.export(
+            outputs,
+            (torch.zeros(2, *shape),),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["features", "logits"],
+            dynamic_shapes=({0: batch},),
+            verbose=False,
+        )
+        assert program is not None
+        temporary = out.with_name(out.name + ".tmp")
+        program.save(temporary)
+        temporary.replace(out)
+    return "onnxruntime.InferenceSession(path).run(['features'], {'images': images})"
+
+
+def verify_onnx(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Check]:
+    """Compare the features of a run's validation images with those that onnxruntime computes.
+
+    Args:
+        path: what ``export_onnx`` wrote.
+        run: whose images and network.
+        progress: follows the work.
+
+    Raises:
+        UserError: the file cannot be read, or onnxruntime is not installed.
+    """
+    runtime = require_extra("onnxruntime", "verifying the ConvNet", "onnx")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises what it likes for a damaged file
+        raise UserError(f"{path} is no ONNX file ({one_line(error)})") from None
+    model, _ = load_model(run)
+    config = run.config()
+    dataset = load_dataset(config.data, config.seed, progress)
+    name = f"onnxruntime {runtime.__version__}"
+    found, expected = [], []
+    network = model.network.float().eval()
+    with progress.busy("onnxruntime"), torch.no_grad():
+        rows = list(torch.arange(len(dataset.val)).split(FEATURE_BATCH))
+        for part in dataset.val.images.batches(rows):
+            images = part.float() / 255
+            expected.append(network.features(images.to(model.device)).cpu().numpy())
+            try:
+                found.append(session.run(["features"], {"images": images.numpy()})[0])
+            except Exception as error:  # a file that is another network's
+                return [Check(name, one_line(error), failed=True)]
+    if found[0].shape != expected[0].shape:
+        return [Check(name, f"gives features of shape {found[0].shape}", failed=True)]
+    return [values_check(name, np.concatenate(found), np.concatenate(expected), TOLERANCE)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter says of torchvision and of its own deprecated parts."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

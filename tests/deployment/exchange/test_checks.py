@@ -1,0 +1,29 @@
+"""What a check says of what it compared."""
+
+import numpy as np
+import pytest
+
+from deepstdp.deployment.exchange.checks import counts_check, one_line, values_check
+
+
+def test_counts_by_hand():
+    found = counts_check("x", np.array([[1, 2, 3]]), np.array([[1, 4, 2]]))
+    assert found.failed
+    assert found.line == "2 of 3 spike counts differ, by 2 at most"
+    same = counts_check("x", np.arange(3)[None], np.arange(3)[None])
+    assert (same.failed, same.line) == (False, "0 of 3 spike counts differ")
+
+
+@pytest.mark.parametrize(("off", "failed"), [(0.0, False), (0.009, False), (0.02, True)])
+def test_values_may_differ_by_a_share_of_the_largest(off, failed):
+    expected = np.array([[10.0, 1.0]])
+    found = values_check("x", expected + off * 10, expected, tolerance=0.01)
+    assert found.failed == failed
+
+
+def test_what_is_no_number_differs():
+    assert values_check("x", np.array([[np.nan, 1.0]]), np.ones((1, 2)), 0.01).failed
+
+
+def test_an_error_is_its_first_line():
+    assert one_line(ValueError("this\nand that")) == "ValueError: this"
