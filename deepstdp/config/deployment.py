@@ -28,7 +28,7 @@ class ConversionConfig:
         n_images: training images that scales and biases are fitted to.
         weight_bits: whole-number weights of so many bits, biases, thresholds and inputs being
             whole numbers too; None leaves real numbers.
-        input_bits: the same for a constant input; used with ``weight_bits``.
+        input_bits: the same for a constant input, with ``weight_bits``; None is 8.
         learn: passes over the training images in which the STDP neurons go on learning from the
             spikes that reach them.
         seed: of the choice of images and their order, and of Poisson spikes.
@@ -43,7 +43,7 @@ class ConversionConfig:
     calibrate: bool = True
     n_images: int = 128
     weight_bits: int | None = None
-    input_bits: int = 8
+    input_bits: int | None = None
     learn: int = 0
     seed: int = 0
 
@@ -62,6 +62,13 @@ class ConversionConfig:
         )
         bits = self.weight_bits
         require(bits is None or 2 <= bits <= 16, f"weight_bits must lie in 2..16, not {bits}")
-        require(2 <= self.input_bits <= 16, f"input_bits must lie in 2..16, not {self.input_bits}")
+        n_input = self.input_bits
+        require(
+            n_input is None or 2 <= n_input <= 16, f"input_bits must lie in 2..16, not {n_input}"
+        )
+        require(
+            n_input is None or (bits is not None and self.input == "constant"),
+            "input_bits goes with weight_bits and constant input only",
+        )
         require(self.learn >= 0, f"learn must not be negative, not {self.learn}")
         require(self.seed >= 0, f"seed must not be negative, not {self.seed}")

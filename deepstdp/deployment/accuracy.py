@@ -22,7 +22,7 @@ Features = Float[Tensor, "_ d"]
 
 def compare(
     model: Model,
-    train: Features,
+    train: Features | None,
     val: Features,
     spiking: dict[int, Features],
     truth: Truth | None,
@@ -35,7 +35,7 @@ def compare(
 
     Args:
         model: the run's.
-        train: the ConvNet's features of the training images, which the probe learns from.
+        train: the ConvNet's features of the training images of ``truth``, for the probe.
         val: the same of the validation images.
         spiking: features by spikes of the validation images, by T.
         truth: labels of both splits, if there are any.
@@ -43,7 +43,7 @@ def compare(
     """
     record: Record = {"curve": []}
     probe = None
-    if truth is not None:
+    if truth is not None and train is not None:
         labels = torch.from_numpy(truth.train).to(train.device)
         probe = LinearProbe.fit(train, labels, config)
         classes = probe.classes(val).cpu().numpy()

@@ -25,6 +25,8 @@ PERCENTILES = (98.0, 99.0, 99.5, 99.9, 99.99, 100.0)
 _MOST_VALUES = 1 << 21
 """Activations that a percentile is taken of: of more, every n-th."""
 
+_INPUT_BITS = 8
+
 _ROUNDS = 3
 """Corrections of the biases, of which the best is kept."""
 
@@ -90,7 +92,7 @@ def fit_input(images: Float[Tensor, "n c h w"], config: ConversionConfig) -> Inp
         return InputCode("poisson", largest, None, config.seed)
     if config.weight_bits is None:
         return InputCode("constant", 1.0, None, config.seed)
-    bound = 2 ** (config.input_bits - 1) - 1
+    bound = 2 ** ((config.input_bits or _INPUT_BITS) - 1) - 1
     return InputCode("constant", largest / bound, bound, config.seed)
 
 

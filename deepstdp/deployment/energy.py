@@ -2,7 +2,7 @@
 
 A synaptic operation is one spike at one synapse: an addition (AC). A ConvNet multiplies and adds at
 each synapse once (MAC). Zeros of the padding count for neither. A constant input is no spike: its
-synapses are counted as MACs in every step.
+synapses are counted as MACs in every step. A bias is an addition for each neuron in every step.
 """
 
 from collections.abc import Sequence
@@ -20,29 +20,39 @@ class Assumption:
         name: of the arithmetic.
         picojoules_ac: of an addition.
         picojoules_mac: of a multiplication and an addition.
+        weight_bits: most that whole-number weights may have for it; None takes any weights.
     """
 
     name: str
     picojoules_ac: float
     picojoules_mac: float
+    weight_bits: int | None
 
 
-ASSUMPTIONS = (Assumption("float32", 0.9, 4.6), Assumption("int8", 0.03, 0.23))
+ASSUMPTIONS = (Assumption("float32", 0.9, 4.6, None), Assumption("int8", 0.03, 0.23, 8))
 
 
-def energy(layers: Sequence[LayerMeasure], n_steps: int) -> Record:
-    """Totals, and microjoules for an image under each assumption.
+def energy(layers: Sequence[LayerMeasure], n_steps: int, weight_bits: int | None) -> Record:
+    """Totals, and microjoules for an image under each assumption that the weights allow.
 
     ``spiking``: ACs of spikes and MACs of the constant input in every step. ``spiking_held``: the
     same with those MACs once, their currents being held and added to each neuron in every step.
     ``convnet``: MACs.
+
+    Args:
+        layers: what each of them does for an image.
+        n_steps: T.
+        weight_bits: of whole-number weights; None for real numbers.
     """
     operations = sum(layer.synaptic_operations for layer in layers)
+    biases = sum(layer.bias_additions for layer in layers)
     macs, synapses = sum(layer.macs for layer in layers), sum(layer.synapses for layer in layers)
     held_macs, held_acs = (macs / n_steps, n_steps * layers[0].neurons) if macs else (0.0, 0)
     joules = {}
     for a in ASSUMPTIONS:
-        spikes = operations * a.picojoules_ac
+        if a.weight_bits is not None and (weight_bits or 32) > a.weight_bits:
+            continue
+        spikes = (operations + biases) * a.picojoules_ac
         held = held_acs * a.picojoules_ac + held_macs * a.picojoules_mac
         joules[a.name] = {
             "picojoules_ac": a.picojoules_ac,
@@ -53,6 +63,7 @@ def energy(layers: Sequence[LayerMeasure], n_steps: int) -> Record:
         }
     return {
         "synaptic_operations": operations,
+        "bias_additions": biases,
         "constant_macs": macs,
         "convnet_macs": synapses,
         "microjoules": joules,

@@ -22,6 +22,7 @@ class LayerMeasure:
         neurons: that there are.
         synaptic_operations: spikes times the synapses that each reaches (ACs).
         macs: of constant inputs, over all steps.
+        bias_additions: to membranes, over all steps; a constant input's MACs have them included.
         firing_rate: spikes a neuron and step.
         relative_error: ||rates scale - activations|| / ||activations||.
     """
@@ -30,6 +31,7 @@ class LayerMeasure:
     neurons: int
     synaptic_operations: float
     macs: float
+    bias_additions: float
     firing_rate: float
     relative_error: float
 
@@ -65,13 +67,18 @@ def measure_layers(
             wrong[i] += (layer.activations(incoming) - activations).square().sum().item()
             right[i] += activations.square().sum().item()
     n, constant = len(images), network.code.kind == "constant"
+    has_bias = [bool(layer.connection.bias.any()) for layer in network.layers]
+    if constant:
+        has_bias[0] = False
+    n_neurons = [math.prod(connection.out_shape) for connection in chain]
     return [
         LayerMeasure(
             synapses=connection.n_synapses,
-            neurons=math.prod(connection.out_shape),
+            neurons=n_neurons[i],
             synaptic_operations=n_operations[i] / n,
             macs=float(connection.n_synapses * n_steps) if constant and i == 0 else 0.0,
-            firing_rate=n_spikes[i] / (n * n_steps * math.prod(connection.out_shape)),
+            bias_additions=float(has_bias[i] * n_steps * n_neurons[i]),
+            firing_rate=n_spikes[i] / (n * n_steps * n_neurons[i]),
             relative_error=math.sqrt(wrong[i] / max(right[i], 1e-30)),
         )
         for i, connection in enumerate(chain)

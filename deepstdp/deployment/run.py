@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -88,7 +87,8 @@ def convert_and_measure(
         spiking = dict(zip(steps, network.features(shown, steps), strict=True))
         layers = measure_layers(network, source.chain, few, config.timesteps)
     with progress.busy("the ConvNet's features"):
-        train, val = source.train_features, source.val_features
+        val = source.val_features
+        train = None if source.truth is None else source.train_features
     record = {
         "config": asdict(config),
         "n_images": len(val),
@@ -98,7 +98,7 @@ def convert_and_measure(
             {"fit": asdict(fit), "validation": asdict(layer)}
             for fit, layer in zip(fits, layers, strict=True)
         ],
-        "energy": energy(layers, config.timesteps),
+        "energy": energy(layers, config.timesteps, config.weight_bits),
     }
     if not has_neurons:
         return Converted(network, None, record)
@@ -116,7 +116,7 @@ def _end_to_end(
     """The clusters by spikes alone, before and after learning from spikes."""
     model = source.model
     assert isinstance(model.clusterer, STDPPseudoLabels)
-    few = source.train_features[torch.from_numpy(source.fitted_rows(config))]
+    few = source.fitted_features(config)
     scale, gain = network.layers[-1].scale, model.clusterer.gain
     reduction = SpikingReduction.fit(model.reducer, few, scale, gain)
     chain = AllSpiking(network, reduction, model.clusterer, config.timesteps)

@@ -113,19 +113,31 @@ class Source:
 
     @cached_property
     def train_features(self) -> Float[Tensor, "n d"]:
-        """The ConvNet's features of the training images."""
-        return self.model.features(self.dataset.train.images)
+        """The ConvNet's features of the training images that the probe learns from."""
+        return self._features(self.dataset.train, self._train_rows)
 
     @cached_property
     def val_features(self) -> Float[Tensor, "m d"]:
         """The same of the validation images that are measured on."""
-        return self.model.features(self.dataset.val.images, rows=torch.from_numpy(self.val_rows))
+        return self._features(self.dataset.val, self.val_rows)
+
+    def fitted_features(self, config: ConversionConfig) -> Float[Tensor, "m d"]:
+        """The same of the training images that a conversion is fitted to."""
+        return self._features(self.dataset.train, self.fitted_rows(config))
 
     @cached_property
     def truth(self) -> Truth | None:
         """Labels of these images, if there are any."""
         truth = truth_of(self.dataset)
-        return truth and Truth(truth.train, truth.val[self.val_rows])
+        return truth and Truth(truth.train[self._train_rows], truth.val[self.val_rows])
+
+    @cached_property
+    def _train_rows(self) -> Int64[np.ndarray, "n"]:
+        most = self.config.reduction.max_samples
+        return held_rows(len(self.dataset.train), most, self.config.seed)
+
+    def _features(self, images: ImageSet, rows: np.ndarray) -> Float[Tensor, "m d"]:
+        return self.model.features(images.images, rows=torch.from_numpy(rows))
 
     def shown_val(self) -> Float[Tensor, "m c h w"]:
         """The validation images behind the front end."""

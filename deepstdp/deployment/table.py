@@ -71,7 +71,8 @@ def _energy(record: Record) -> str:
     energy = record["energy"]
     operations = (
         f"An image takes {energy['synaptic_operations']:,.0f} synaptic operations and "
-        f"{energy['constant_macs']:,.0f} MACs of the constant input; the "
+        f"{energy['constant_macs']:,.0f} MACs of the constant input, and adds "
+        f"{energy['bias_additions']:,.0f} biases; the "
         f"ConvNet, its pooling folded, {energy['convnet_macs']:,} MACs."
     )
     header = ("arithmetic", "pJ/AC", "pJ/MAC", "spiking uJ", "input held uJ", "ConvNet uJ")

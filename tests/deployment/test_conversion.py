@@ -157,11 +157,23 @@ def test_operations_by_hand():
     assert [c.synaptic_operations for c in counts] == [0, 30]
     assert [c.macs for c in counts] == [10, 0]
     assert [c.firing_rate for c in counts] == [1, 1]
-    record = energy(counts, 5)
+    record = energy(counts, 5, weight_bits=None)
+    assert list(record["microjoules"]) == ["float32"]
+    assert list(energy(counts, 5, weight_bits=8)["microjoules"]) == ["float32", "int8"]
     assert record["convnet_macs"] == 2 + 6
     float32 = record["microjoules"][ASSUMPTIONS[0].name]
     assert float32["convnet"] == pytest.approx(8 * 4.6e-6)
     assert float32["spiking"] == pytest.approx((30 * 0.9 + 10 * 4.6) * 1e-6)
+    assert record["bias_additions"] == 0
+    # Three neurons of the second layer add theirs in each step.
+    biased = [
+        replace(layer, connection=replace(layer.connection, bias=torch.ones(n)))
+        for layer, n in zip(network.layers, (2, 3), strict=True)
+    ]
+    more = measure_layers(replace(network, layers=biased), [first, second], images, 5)
+    assert [c.bias_additions for c in more] == [0, 15]
+    with_biases = energy(more, 5, None)["microjoules"]["float32"]["spiking"]
+    assert with_biases == pytest.approx(float32["spiking"] + 15 * 0.9e-6)
     # Two currents, computed once, added to two membranes five times.
     assert float32["spiking_held"] == pytest.approx((30 * 0.9 + 2 * 4.6 + 10 * 0.9) * 1e-6)
 
@@ -172,7 +184,7 @@ def test_poisson_input_has_no_macs(chain, images):
     assert counts[0].macs == 0
     assert counts[0].synaptic_operations > 0
     assert sum(c.synapses for c in counts) == sum(c.n_synapses for c in chain)
-    float32 = energy(counts, 8)["microjoules"]["float32"]
+    float32 = energy(counts, 8, None)["microjoules"]["float32"]
     assert float32["spiking"] == pytest.approx(float32["spiking_held"])
 
 
@@ -200,7 +212,16 @@ def test_codes_of_constants_are_real_or_whole():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"timesteps": 0}, {"scale": 0.0}, {"scale": 101.0}, {"weight_bits": 1}, {"n_images": 0}],
+    [
+        {"timesteps": 0},
+        {"scale": 0.0},
+        {"scale": 101.0},
+        {"weight_bits": 1},
+        {"n_images": 0},
+        {"input_bits": 4},
+        {"multispike": True, "reset": "hard"},
+        {"learn": -1},
+    ],
 )
 def test_settings_are_checked(settings):
     with pytest.raises(UserError, match=next(iter(settings))):

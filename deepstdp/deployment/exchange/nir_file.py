@@ -91,7 +91,7 @@ def write_nir(
             "multispike": int(last.multispike),
             "T": n_steps,
             MARK: json.dumps(ours),
-            "spike_counts": expected.counts.astype(np.uint16),
+            "spike_counts": expected.counts.astype(np.uint32),
         },
     )
     temporary = path.with_name(path.name + ".tmp")

@@ -16,6 +16,7 @@ from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.inputs import Constant
 from deepstdp.deployment.source import Source
 from deepstdp.errors import UserError
+from deepstdp.imports import require_extra
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
@@ -39,6 +40,7 @@ def export_nir(
     Raises:
         UserError: the target does not run the reset, or see ``Source.open``.
     """
+    require_extra("nir", "exporting", "nir")
     chosen = dialect(target, config.reset)
     source = Source.open(run, progress)
     config = replace(config, start="zero", input="constant", multispike=chosen.multispike)
