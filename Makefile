@@ -10,15 +10,15 @@ demo: $(STAMP)  ## Deep-STDP against k-means on scikit-learn's digits, in about 
 	$(BIN)/deepstdp compare --config configs/digits.yaml --methods stdp,kmeans,untrained \
 		--seeds 1 --out runs/demo
 
-test: $(STAMP)  ## all fast tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## all fast tests, a process on each core
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 slow: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-test-readers: $(STAMP)  ## exported files by readers that need more: Norse
+test-readers: $(STAMP)  ## exported files by readers that ask for too much: Norse, sinabs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--constraint constraints.txt norse
+		--constraint constraints.txt norse sinabs pbr
 	$(BIN)/python -m pytest tests/deployment/exchange
 
 lint: $(STAMP)  ## ruff and mypy
