@@ -39,7 +39,7 @@ def measure(source: Source, n_steps: int) -> Record:
 
 def main() -> None:
     parser = config_parser()
-    digits = to_config(parse(parser, ["--config", "configs/digits.yaml"]))
+    digits = to_config(parser, parse(parser, ["--config", "configs/digits.yaml"]))
     runs: list[Record] = []
     with tempfile.TemporaryDirectory() as folder:
         for levels in LEVELS:
