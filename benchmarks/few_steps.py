@@ -21,6 +21,8 @@ from deepstdp.runner import run_experiment
 from deepstdp.tables import markdown_table
 
 LEVELS, STEPS, SEEDS = (0, 8), (4, 8, 16), range(5)
+FORMS = ("{:.1f}", "{:+.1f}", "{:+.1f}", "{:+.1f}", "{:.3f}")
+"""Of the columns of ``measure``."""
 
 
 def measure(source: Source, n_steps: int) -> Record:
@@ -59,17 +61,16 @@ def main() -> None:
             some = [run for run in runs if (run["levels"], run["T"]) == (levels, n_steps)]
             found = {name: estimate([run[name] for run in some]) for name in names}
             pooled.append({"T": n_steps, "levels": levels} | found)
-            cells = [_cell(found[name]) for name in names]
+            cells = [_cell(found[name], form) for name, form in zip(names, FORMS, strict=True)]
             rows.append((str(n_steps), f"{levels} levels" if levels else "ReLU", *cells))
     header = ("T", "", "ConvNet %", "points", "cluster - retest", "end to end - retest", "error")
     print("\n".join(markdown_table(header, rows)))
     save("few_steps", {"pooled": pooled, "runs": runs})
 
 
-def _cell(value: Record) -> str:
-    low, high = value["ci95"]
-    digits = 3 if abs(high) < 1 and abs(low) < 1 and value["mean"] > 0 else 1
-    return f"{value['mean']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+def _cell(value: Record, form: str) -> str:
+    mean, low, high = (form.format(x) for x in (value["mean"], *value["ci95"]))
+    return f"{mean} [{low}, {high}]"
 
 
 if __name__ == "__main__":
