@@ -1,6 +1,8 @@
 """The architecture, as rules: data flow one way, and no room grows too large."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,10 @@ def test_training_never_sees_labels():
             assert ".train.labels" not in source
             assert ".val.labels" not in source
             assert "Truth" not in source
+
+
+def test_the_command_line_starts_without_extras():
+    """What is installed on request only must not be imported before it is asked for."""
+    extras = ("nir", "h5py", "onnx", "onnxscript", "onnxruntime", "optuna", "ray", "triton")
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({extras}))"
+    subprocess.run([sys.executable, "-c", f"{blocked}; import deepstdp.cli"], check=True)

@@ -16,8 +16,8 @@ def clipped(
     """Clip and round: y = c / L clip(floor(L x / c + 1/2), 0, L), of ceiling c and L levels.
 
     So many spikes a soft-reset neuron with threshold c makes in L steps from half its threshold on
-    (Bu et al. 2022, arXiv 2303.04347, eq. 14). The gradient is that of clip(x, 0, c), rounding
-    left out.
+    (Bu et al. 2022, arXiv 2303.04347, eq. 14). The gradient of x is that of clip(x, 0, c); of c it
+    is the rounding error in units of c, and 1 above the ceiling.
     """
     share = (x / ceiling).clamp(0, 1)
     rounding = (levels * share + 0.5).floor() / levels - share

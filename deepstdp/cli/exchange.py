@@ -41,7 +41,10 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp export``."""
     args = parse(parser, arguments)
     require_folder("out", args.out)
-    run, out = RunDir.open(Path(args.run)), Path(args.out)
+    out, suffix = Path(args.out), SUFFIX if args.target == "onnx" else ".nir"
+    if out.suffix != suffix:
+        raise UserError(f"--out must end in {suffix} for --target {args.target}, not be {out.name}")
+    run = RunDir.open(Path(args.run))
     if args.target == "onnx":
         _refuse_conversion(parser, args)
         with ConsoleProgress() as progress:

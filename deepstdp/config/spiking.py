@@ -139,6 +139,10 @@ class STDPConfig:
         ):
             require(getattr(self, name) >= 0, f"clustering.stdp.{name} must not be negative")
 
+    def largest_batch(self, n_timesteps: int) -> int:
+        """Samples of a batch: ``batch_size``, or fewer if they are of very many steps."""
+        return max(1, min(self.batch_size, MOST_STEPS_IN_BATCH // n_timesteps))
+
     @property
     def fixed_point(self) -> bool:
         """Whether the arithmetic is a chip's."""

@@ -39,7 +39,7 @@ class LayerFit:
         percentile: of the activations that the scale is.
         scale: activation of a spike in every step.
         relative_error: ||rates scale - activations|| / ||activations||.
-        saturated: share of the activations above the scale.
+        saturated: share of the activations beyond what its neurons can say.
         firing_rate: spikes a neuron and step.
     """
 
@@ -179,7 +179,7 @@ def _measured(
         percentile=percentile,
         scale=layer.scale,
         relative_error=error.item(),
-        saturated=(activations > layer.scale).float().mean().item(),
+        saturated=(activations > layer.scale * layer.most).float().mean().item(),
         firing_rate=spikes.sum(dtype=torch.int64).item() / spikes.numel(),
     )
     return _Fitted(layer, spikes, fit)

@@ -79,7 +79,7 @@ class Connection:
         rest = [side - n for side, n in zip(self.shape[1:], size, strict=True)]
         return functional.conv_transpose2d(
             ones, kernel, stride=self.stride, padding=self.padding, output_padding=rest
-        )[0]
+        )[0].round()  # some convolutions of a GPU are not exact
 
     @property
     def n_synapses(self) -> int:

@@ -50,8 +50,8 @@ class SpikingLayer:
         return counts.permute(0, 3, 1, 2) * (self.scale / spikes.shape[1])
 
     @property
-    def _most(self) -> int:
-        """Spikes of a neuron in a step; a byte holds them."""
+    def most(self) -> int:
+        """Most spikes of a neuron in a step; a byte holds them."""
         return 255 if self.multispike else 1
 
     @property
@@ -72,7 +72,7 @@ class SpikingLayer:
         fired = torch.empty(currents.shape, dtype=torch.uint8, device=bias.device)
         for t in range(currents.shape[1]):
             v += currents[:, t]
-            n_spikes = (v / self.threshold).floor().clamp(0, self._most)
+            n_spikes = (v / self.threshold).floor().clamp(0, self.most)
             fired[:, t] = n_spikes
             v = v - self.threshold * n_spikes if self.reset == "soft" else v * (n_spikes == 0)
             v = v.clamp(min=self._lowest)
@@ -99,7 +99,7 @@ class SpikingLayer:
             np.float32(self.threshold),
             np.float32(self.start),
             self.reset == "hard",
-            self._most,
+            self.most,
             np.float32(self._lowest),
             fired,
         )

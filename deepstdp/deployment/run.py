@@ -61,9 +61,11 @@ def convert_run(
     Raises:
         UserError: see ``Source.open``, or the run has no STDP neurons that could learn.
     """
-    out.mkdir(parents=True, exist_ok=True)
     source = Source.open(run, progress)
     converted = convert_and_measure(source, config, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (RECORD, LEARNT):  # of an earlier conversion; the record comes last
+        (out / name).unlink(missing_ok=True)
     save_network(out / NETWORK, converted.network)
     if converted.learnt is not None:
         save_tensors(out / LEARNT, converted.learnt.state(), {})
@@ -75,10 +77,14 @@ def convert_and_measure(
     source: Source, config: ConversionConfig, progress: Progress = SILENT
 ) -> Converted:
     """The spiking network, and how far it does what the run does; nothing is written."""
-    has_neurons = isinstance(source.model.clusterer, STDPPseudoLabels)
+    clusterer = source.model.clusterer
+    has_neurons = isinstance(clusterer, STDPPseudoLabels) and clusterer.encoding == "direct"
     if config.learn and not has_neurons:
         method = source.config.clustering.method
-        raise UserError(f"learn: the clusters of this run are by {method}, not by STDP neurons")
+        raise UserError(
+            f"learn: the clusters of this run are by {method}, not by STDP neurons that take "
+            "features as they are (clustering.stdp.encoding direct or auto)"
+        )
     with progress.busy("fitting thresholds and biases"):
         network, fits = source.convert(config)
     shown, steps = source.shown_val(), _steps(config.timesteps)
@@ -128,7 +134,8 @@ def _end_to_end(
     if not config.learn:
         return None, record
     with progress.busy("learning from spikes"):
-        chain = chain.learnt(source.shown_train(config))
+        for n_pass in range(1, config.learn + 1):
+            chain = chain.learnt(source.shown_train(config, n_pass))
     after = chain.clusters(shown).cpu().numpy()
     record["after_learning"] = compare_clusters(after, float_clusters, source.truth)
     record["after_learning"]["kept"] = float((after == before).mean())

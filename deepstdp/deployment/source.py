@@ -96,16 +96,17 @@ class Source:
         """The training images that a conversion is fitted to."""
         return np.sort(self._order(config, 0)[: config.n_images])
 
-    def shown_train(self, config: ConversionConfig) -> Iterator[Float[Tensor, "b c h w"]]:
-        """The training images behind the front end, as often as the STDP neurons learn from them.
+    def shown_train(
+        self, config: ConversionConfig, n_pass: int
+    ) -> Iterator[Float[Tensor, "b c h w"]]:
+        """The training images behind the front end, in the batches from which STDP neurons learn.
 
-        In batches of the run's ``clustering.stdp.batch_size``, each pass in an order of its own.
+        Each pass, from 1 on, has an order of its own.
         """
-        size = self.config.clustering.stdp.batch_size
-        for n_pass in range(1, config.learn + 1):
-            order = self._order(config, n_pass)
-            for first in range(0, len(order), size):
-                yield self._shown(self.dataset.train, order[first : first + size])
+        size = self.config.clustering.stdp.largest_batch(config.timesteps)
+        order = self._order(config, n_pass)
+        for first in range(0, len(order), size):
+            yield self._shown(self.dataset.train, order[first : first + size])
 
     def _order(self, config: ConversionConfig, n_pass: int) -> Int64[np.ndarray, "n"]:
         key = (config.seed, Stream.CALIBRATION, n_pass)

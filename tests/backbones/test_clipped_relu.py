@@ -22,8 +22,8 @@ def test_gradients_are_those_of_clipping():
     x = torch.tensor([-1.0, 1.2, 9.0], requires_grad=True)
     relu(x).sum().backward()
     assert x.grad.tolist() == [0.0, 1.0, 0.0]
-    # d/dc of c (share + rounding), with share x / c: the rounding error of 1.2 / 4 to 1 / 4, and 1.
-    assert relu.ceiling.grad.item() == pytest.approx(-0.05 + 1.0)
+    # d/dc of c (share + rounding), with share x / c: the rounding error of 1.2 / 2 to 2 / 4, and 1.
+    assert relu.ceiling.grad.item() == pytest.approx(-0.1 + 1.0)
 
 
 def test_a_ceiling_that_falls_below_zero_stays_a_ceiling():

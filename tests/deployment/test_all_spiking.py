@@ -57,9 +57,5 @@ def test_learning_leaves_the_neurons_that_it_began_with():
 
 def test_poisson_spikes_are_other_ones_for_each_image_of_each_batch():
     """Two batches of the same images teach something else than one batch shown twice would."""
-    presented = [
-        part.words
-        for batch in (0, 10)
-        for part in chain("poisson")._presented(images(10), first=batch)
-    ]
-    assert not torch.equal(*presented)
+    first, second = chain("poisson")._whole([images(10), images(10)])
+    assert not torch.equal(first.words, second.words)

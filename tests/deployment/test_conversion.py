@@ -63,6 +63,7 @@ def test_calibration_and_the_choice_of_scales_help(chain, images):
         ({"weight_bits": 8}, 0.05),
         ({"weight_bits": 4}, 0.25),
         ({"reset": "hard"}, 0.5),
+        ({"multispike": True}, 0.05),
         ({"start": "zero"}, 0.1),
         ({"input": "poisson"}, 0.25),
         ({"scale": 99.0}, 0.15),

@@ -69,6 +69,12 @@ def test_the_neurons_go_on_learning_from_spikes(run, tmp_path, capsys):
     assert after["nmi_labels"] > found["nmi_labels"] - 0.1
     learnt = load_tensors(tmp_path / "neurons.safetensors")[0]
     assert not torch.equal(learnt["neurons.synapses"], before["clusterer.neurons.synapses"])
+    # Two passes count as two; without learning nothing of an earlier conversion is left.
+    assert main(["convert", str(run), *options[:2], "--learn", "2", *options[4:]]) == 0
+    twice = load_tensors(tmp_path / "neurons.safetensors")[0]
+    assert twice["n_passes"] == learnt["n_passes"] + 1
+    assert main(["convert", str(run), *options[:2], *options[4:]]) == 0
+    assert not (tmp_path / "neurons.safetensors").exists()
     row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("| after learning"))
     assert row.split("|")[2].strip() == f"{100 * after['agreement']:.1f}"
     again = load_tensors(run / "clustering.safetensors")[0]

@@ -12,7 +12,7 @@ from torch import Tensor
 from deepstdp.clustering.lloyd import seed_indices
 from deepstdp.clustering.stdp.samples import Samples
 from deepstdp.config import STDPConfig
-from deepstdp.config.spiking import MAX_FEATURES, MAX_TIMESTEPS, MOST_STEPS_IN_BATCH
+from deepstdp.config.spiking import MAX_FEATURES, MAX_TIMESTEPS
 from deepstdp.errors import UserError
 from deepstdp.files import Tensors
 from deepstdp.keyed_random import Stream, numpy_generator, torch_generator
@@ -102,7 +102,7 @@ class SpikingLayer:
         order = generator.permutation(n)
         engine = self._engine(samples.device)
         n_timesteps = self._n_timesteps(samples)
-        size = min(config.batch_size, MOST_STEPS_IN_BATCH // n_timesteps)  # spikes bring their T
+        size = config.largest_batch(n_timesteps)  # spikes bring their T
         starts = range(0, n, size)
         for start in self._progress.track(starts, "STDP", len(starts)):
             batch = order[start : start + size]
@@ -149,7 +149,12 @@ class SpikingLayer:
         return respond(self.learnt, batches, n_timesteps, engine, self.config)
 
     def learn_from_spikes(self, batches: Iterable[SpikeInput], n_timesteps: int) -> None:
-        """One pass of such a layer over the spikes of its channels, synapses moving per batch."""
+        """One pass of such a layer over the spikes of its channels.
+
+        Args:
+            batches: of samples that see the same synapses; see ``largest_batch``.
+            n_timesteps: T.
+        """
         engine = self._engine(self.learnt.synapses.device)
         for inputs in batches:
             learn_batch(self.learnt, inputs, len(inputs), n_timesteps, engine, self.config)

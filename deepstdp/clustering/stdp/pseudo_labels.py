@@ -90,6 +90,13 @@ class STDPPseudoLabels(Clusterer):
         """From features to spikes a step."""
         return self._estimator.layer_.learnt.gain
 
+    @property
+    def encoding(self) -> str:
+        """How features excite the channels (see ``STDPConfig``)."""
+        receptors = self._estimator.layer_.receptors
+        assert receptors is not None
+        return receptors.kind
+
     def respond_to_spikes(
         self, batches: Iterable[SpikeInput], n_timesteps: int
     ) -> Iterator[Response]:

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from jaxtyping import Int
 
@@ -102,6 +101,9 @@ def write_nir(
 
 def _remove(path: Path, fields: tuple[str, ...]) -> None:
     """Take fields out of all nodes of a file."""
+    if not fields:
+        return
+    h5py = require_extra("h5py", "exporting", "nir")
     with h5py.File(path, "a") as file:
         nodes = file["node/nodes"]
         for node in nodes.values():

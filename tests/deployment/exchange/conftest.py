@@ -1,18 +1,30 @@
 """A run to export."""
 
+from pathlib import Path
+
 import pytest
 
-from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
+from deepstdp.config import BackboneConfig, ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 
 
 @pytest.fixture(scope="package")
 def run(tmp_path_factory) -> RunDir:
+    return trained(tmp_path_factory.mktemp("runs") / "digits", BackboneConfig())
+
+
+@pytest.fixture(scope="package")
+def clipped_run(tmp_path_factory) -> RunDir:
+    return trained(tmp_path_factory.mktemp("runs") / "clipped", BackboneConfig(levels=8))
+
+
+def trained(path: Path, backbone: BackboneConfig) -> RunDir:
     config = Config(
         data=DataConfig(image_size=16),
+        backbone=backbone,
         clustering=ClusteringConfig(n_clusters=12),
         training=TrainingConfig(epochs=2),
         accelerator="cpu",
     )
-    return run_experiment(config, tmp_path_factory.mktemp("runs") / "digits")
+    return run_experiment(config, path)

@@ -21,6 +21,16 @@ def test_values_may_differ_by_a_share_of_the_largest(off, failed):
     assert found.failed == failed
 
 
+def test_some_values_may_be_allowed_to_differ():
+    expected = np.ones((1, 100))
+    found = expected.copy()
+    found[0, :2] = 0.5
+    assert values_check("x", found, expected, 0.01, most_wrong=0.01).failed
+    allowed = values_check("x", found, expected, 0.01, most_wrong=0.02)
+    assert not allowed.failed
+    assert allowed.line.startswith("2 of 100 values differ by more than 0.01")
+
+
 def test_what_is_no_number_differs():
     assert values_check("x", np.array([[np.nan, 1.0]]), np.ones((1, 2)), 0.01).failed
 

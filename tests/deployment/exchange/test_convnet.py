@@ -34,6 +34,13 @@ def test_verify_reads_it(run, exported, capsys):
     assert out.startswith(f"onnxruntime {onnxruntime.__version__}: 0 of ")
 
 
+def test_a_clipped_relu_is_exported(clipped_run, tmp_path, capsys):
+    path = tmp_path / "clipped.onnx"
+    assert main(["export", str(clipped_run.path), "--target", "onnx", "--out", str(path)]) == 0
+    assert main(["verify", str(path), "--run", str(clipped_run.path)]) == 0
+    assert " values differ by more than " in capsys.readouterr().out
+
+
 def test_a_wrong_file_fails(run, exported, tmp_path, capsys):
     model = onnx.load(exported)
     first = next(x for x in model.graph.initializer if len(x.dims) == 4)
@@ -46,7 +53,10 @@ def test_a_wrong_file_fails(run, exported, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["export", "--target", "onnx", "{run}", "--out", "x.nir"], "must end in .onnx"),
+        (
+            ["export", "--target", "onnx", "{run}", "--out", "x.nir"],
+            "must end in .onnx for --target onnx",
+        ),
         (
             ["export", "--target", "onnx", "{run}", "--timesteps", "8", "--out", "x.onnx"],
             "--timesteps is for spiking networks",

@@ -214,6 +214,7 @@ def test_neurons_are_written_for_their_reader(run, exported, tmp_path):
             ["export", "{run}", "--target", "norse", "--reset", "soft", "--out", "x.nir"],
             "give --res",
         ),
+        (["export", "{run}", "--out", "x.onnx"], "must end in .nir for --target nir"),
         (["export", "{run}", "--out", "nowhere/x.nir"], "there is no folder nowhere"),
         (["verify", "nothing.nir", "--run", "{run}"], "nothing.nir does not exist"),
         (["verify", "{run}/config.yaml", "--run", "{run}"], "is no NIR file"),
