@@ -10,8 +10,8 @@ demo: $(STAMP)  ## Deep-STDP against k-means on scikit-learn's digits, in about 
 	$(BIN)/deepstdp compare --config configs/digits.yaml --methods stdp,kmeans,untrained \
 		--seeds 1 --out runs/demo
 
-test: $(STAMP)  ## all fast tests, a process on each core
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+test: $(STAMP)  ## all fast tests, a process on each core, which more threads would only slow down
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 slow: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,11 +125,15 @@ def test_one_that_dies_is_left_out_with_its_seed_and_run_again_by_the_next_call(
 def test_no_worker_outlives_its_parent(compare, mishaps, tmp_path, how):
     (mishaps / "hang").touch()
     command = [sys.executable, "-m", "deepstdp", *compare(tmp_path / "out", "--workers=2")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
+    # A shell's background jobs ignore SIGINT, and so would what they start.
+    listen = partial(signal.signal, how, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=listen
+    ) as parent:
         wait_for(lambda: list(tmp_path.glob("pid-*")))
         worker = int(next(tmp_path.glob("pid-*")).name.removeprefix("pid-"))
         parent.send_signal(how)
-        parent.wait(30)
+        parent.wait(120)
         assert parent.stderr.read() == (b"deepstdp: interrupted\n" if how == signal.SIGINT else b"")
     wait_for(lambda: not is_running(worker))
 
