@@ -39,6 +39,7 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
     energy = record["energy"]
     float32 = energy["microjoules"]["float32"]
     return {
+        "convnet": 100 * record["linear_probe_accuracy"],
         "points": at["points"]["mean"],
         "same_class": 100 * at["probe_agreement"],
         "cluster_agreement_minus_retest": 100
@@ -54,17 +55,28 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
 
 def table(ways: dict[str, dict[str, Any]]) -> str:
     """A row a way."""
-    header = ("", "points", "same class %", "cluster - retest", "end to end - retest")
+    header = ("", "ConvNet %", "points", "same class %", "cluster - retest", "end to end - retest")
     header += ("error", "ops/MAC", "J", "J held")
-    forms = ("{:+.1f}", "{:.1f}", "{:+.1f}", "{:+.1f}", "{:.3f}", "{:.2f}", "{:.2f}", "{:.2f}")
+    forms = (
+        "{:.1f}",
+        "{:+.1f}",
+        "{:.1f}",
+        "{:+.1f}",
+        "{:+.1f}",
+        "{:.3f}",
+        "{:.2f}",
+        "{:.2f}",
+        "{:.2f}",
+    )
     rows = []
     for name, found in ways.items():
-        cells = [_cell(value, form) for value, form in zip(found.values(), forms, strict=True)]
+        cells = [cell(value, form) for value, form in zip(found.values(), forms, strict=True)]
         rows.append((name, *cells))
     return "\n".join(markdown_table(header, rows))
 
 
-def _cell(value: Any, form: str) -> str:
+def cell(value: Any, form: str) -> str:
+    """A mean and its interval, if there is one."""
     text = form.format(value["mean"])
     if value["ci95"] is None:
         return text

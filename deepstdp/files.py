@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,18 @@ Record = dict[str, Any]
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that appears complete or not at all, even after a power cut."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
+    with whole(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that is to appear as ``path`` once it is complete and on the disk."""
+    unfinished = path.with_name(path.name + ".tmp")
+    yield unfinished
+    with unfinished.open("rb+") as file:
         os.fsync(file.fileno())
-    temporary.replace(path)
+    unfinished.replace(path)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

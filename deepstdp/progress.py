@@ -1,6 +1,8 @@
 """Progress bars and lines for a person; silent where nobody watches."""
 
+import logging
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
@@ -69,3 +71,19 @@ class ConsoleProgress(Progress):
 
 
 SILENT = Progress()
+
+
+@contextmanager
+def quiet(*loggers: str) -> Iterator[None]:
+    """Without warnings, nor what these loggers say below an error."""
+    named = [logging.getLogger(name) for name in loggers]
+    levels = [logger.level for logger in named]
+    for logger in named:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(named, levels, strict=True):
+            logger.setLevel(level)

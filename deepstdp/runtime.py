@@ -1,11 +1,8 @@
 """Where a run runs: devices, precision and processes, as lightning-fabric launches them."""
 
 import atexit
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,6 +13,10 @@ from lightning_fabric import Fabric
 
 from deepstdp.config import Config
 from deepstdp.processes import ALONE, DistributedGroup, Group, shared_error
+from deepstdp.progress import quiet
+
+_BANNERS = ("lightning_fabric", "lightning.fabric")
+"""Loggers that greet."""
 
 _RANK_VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
@@ -47,7 +48,7 @@ def launch(config: Config) -> Runtime:
         UserError: this machine does not have what the config asks for.
     """
     fabric = _fabric(config.accelerator, config.devices, config.num_nodes, config.precision)
-    with _quiet():
+    with quiet(*_BANNERS):
         fabric.launch()
     started = int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
     if started > 1 and fabric.world_size == 1:
@@ -85,7 +86,7 @@ def is_first_process() -> bool:
 def _fabric(accelerator: str, devices: int | str, num_nodes: int, precision: Any) -> Fabric:
     several = devices not in (1, "1") or num_nodes > 1
     try:
-        with _quiet():
+        with quiet(*_BANNERS):
             fabric = Fabric(
                 accelerator=accelerator,
                 devices=devices,
@@ -104,19 +105,3 @@ def _fabric(accelerator: str, devices: int | str, num_nodes: int, precision: Any
             f"accelerator {accelerator}, devices {devices}, precision {precision} cannot be had "
             f"here ({reason}): try --accelerator auto --devices 1 --precision 32-true"
         ) from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the banners of Lightning and of torch.distributed."""
-    loggers = [logging.getLogger(name) for name in ("lightning_fabric", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -1,9 +1,14 @@
 """What an executor of an exported file found in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from deepstdp.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,20 @@ def values_check(
     line = f"{n_wrong:,} of {difference.size:,} values differ by more than {tolerance:g}"
     failed = n_wrong > most_wrong * difference.size
     return Check(name, f"{line} of the largest (most: {difference.max():.1e})", failed)
+
+
+def read_foreign(path: Path, kind: str, read: Callable[[], Any]) -> Any:
+    """What another library reads from a file.
+
+    Raises:
+        UserError: there is no such file, or it is none of that kind.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        return read()
+    except Exception as error:  # other libraries raise what they like for a damaged file
+        raise UserError(f"{path} is no {kind} file ({one_line(error)})") from None
 
 
 def one_line(error: Exception) -> str:

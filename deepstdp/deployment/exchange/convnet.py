@@ -1,10 +1,5 @@
 """The ConvNet of a run as ONNX, front end included, and the proof that it is the same function."""
 
-import contextlib
-import copy
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +9,11 @@ from torch import Tensor, nn
 
 from deepstdp.backbones.network import Network
 from deepstdp.data import load_dataset
-from deepstdp.deployment.exchange.checks import Check, one_line, values_check
-from deepstdp.errors import UserError
+from deepstdp.deployment.exchange.checks import Check, one_line, read_foreign, values_check
+from deepstdp.files import whole
 from deepstdp.imports import require_extra
 from deepstdp.model import FEATURE_BATCH, load_model
-from deepstdp.progress import SILENT, Progress
+from deepstdp.progress import SILENT, Progress, quiet
 from deepstdp.run_dir import RunDir
 
 SUFFIX = ".onnx"
@@ -65,9 +60,9 @@ def export_onnx(run: RunDir, out: Path, progress: Progress = SILENT) -> str:
     for package in ("onnx", "onnxscript"):
         require_extra(package, "exporting the ConvNet", "onnx")
     model, shape = load_model(run)
-    outputs = _Outputs(copy.deepcopy(model.network).cpu().float().eval())
+    outputs = _Outputs(model.network.cpu().float().eval())
     batch = torch.export.Dim("batch", min=1)
-    with progress.busy("onnx"), _quiet():
+    with progress.busy("onnx"), quiet("torch.onnx"):
         program = torch.onnx.export(
             outputs,
             (torch.zeros(2, *shape),),
@@ -78,9 +73,8 @@ def export_onnx(run: RunDir, out: Path, progress: Progress = SILENT) -> str:
             verbose=False,
         )
         assert program is not None
-        temporary = out.with_name(out.name + ".tmp")
-        program.save(temporary)
-        temporary.replace(out)
+        with whole(out) as unfinished:
+            program.save(unfinished)
     return "onnxruntime.InferenceSession(path).run(['features'], {'images': images})"
 
 
@@ -96,12 +90,11 @@ def verify_onnx(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Ch
         UserError: the file cannot be read, or onnxruntime is not installed.
     """
     runtime = require_extra("onnxruntime", "verifying the ConvNet", "onnx")
-    if not path.is_file():
-        raise UserError(f"{path} does not exist")
-    try:
-        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises what it likes for a damaged file
-        raise UserError(f"{path} is no ONNX file ({one_line(error)})") from None
+    session = read_foreign(
+        path,
+        "ONNX",
+        lambda: runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"]),
+    )
     model, _ = load_model(run)
     config = run.config()
     dataset = load_dataset(config.data, config.seed, progress)
@@ -123,17 +116,3 @@ def verify_onnx(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Ch
     most_wrong = MOST_FLIPPED if config.backbone.levels else 0.0
     values = np.concatenate(found), np.concatenate(expected)
     return [values_check(name, *values, TOLERANCE, most_wrong)]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the exporter says of torchvision and of its own deprecated parts."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

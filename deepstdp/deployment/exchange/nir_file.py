@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from deepstdp.deployment.exchange.checks import one_line
+from deepstdp.deployment.exchange.checks import read_foreign
 from deepstdp.deployment.exchange.dialects import Dialect
 from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import SpikingLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.errors import UserError
-from deepstdp.files import Record
+from deepstdp.files import Record, whole
 from deepstdp.imports import require_extra
 
 MARK = "deepstdp"
@@ -93,10 +93,9 @@ def write_nir(
             "spike_counts": expected.counts.astype(np.uint32),
         },
     )
-    temporary = path.with_name(path.name + ".tmp")
-    nir.write(temporary, graph)
-    _remove(temporary, dialect.without)
-    temporary.replace(path)
+    with whole(path) as unfinished:
+        nir.write(unfinished, graph)
+        _remove(unfinished, dialect.without)
 
 
 def _remove(path: Path, fields: tuple[str, ...]) -> None:
@@ -143,12 +142,7 @@ def read_nir(path: Path) -> NIRFile:
         UserError: the file cannot be read, or is none of ours.
     """
     nir = require_extra("nir", "verifying", "nir")
-    if not path.is_file():
-        raise UserError(f"{path} does not exist")
-    try:
-        graph = nir.read(path)
-    except Exception as error:  # HDF5 and nir raise what they like for a damaged file
-        raise UserError(f"{path} is no NIR file ({one_line(error)})") from None
+    graph = read_foreign(path, "NIR", lambda: nir.read(path))
     metadata = graph.metadata
     try:
         info = json.loads(metadata[MARK])
