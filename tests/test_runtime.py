@@ -64,7 +64,8 @@ except UserError as error:
     assert str(error) == "not here"
 else:
     raise AssertionError
-print("done", group.rank, flush=True)
+# In one write, which the other process cannot cut in two.
+print(f"done {group.rank}\\n", end="", flush=True)
 """
 
 
