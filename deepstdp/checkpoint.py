@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from deepstdp.clustering import Assignment
 from deepstdp.evaluation.measure import Metrics
-from deepstdp.files import Tensors
-from deepstdp.model import prefixed, unprefixed
+from deepstdp.files import Tensors, prefixed, unprefixed
 from deepstdp.pipeline import STAGES, Loop
 from deepstdp.run_dir import RunDir
 

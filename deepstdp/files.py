@@ -48,7 +48,7 @@ def save_tensors(path: Path, tensors: Tensors, info: Record) -> None:
     write_atomically(path, save(contiguous, metadata={"info": json.dumps(info)}))
 
 
-def load_tensors(path: Path) -> tuple[Tensors, Record]:
+def load_tensors(path: Path, device: str = "cpu") -> tuple[Tensors, Record]:
     """Read what ``save_tensors`` wrote.
 
     Raises:
@@ -56,11 +56,22 @@ def load_tensors(path: Path) -> tuple[Tensors, Record]:
         UserError: the file is damaged.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt", device=device) as file:
             info = json.loads((file.metadata() or {}).get("info", "{}"))
             return {key: file.get_tensor(key) for key in file.keys()}, info  # noqa: SIM118
     except (SafetensorError, json.JSONDecodeError) as error:
         raise UserError(f"{path} is damaged ({error})") from None
+
+
+def prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """Names with a prefix, so that several parts share a file."""
+    return {f"{prefix}.{name}": value for name, value in tensors.items()}
+
+
+def unprefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors of one part."""
+    start = f"{prefix}."
+    return {n.removeprefix(start): v for n, v in tensors.items() if n.startswith(start)}
 
 
 def labels_csv(

@@ -16,7 +16,7 @@ from deepstdp.config import Config
 from deepstdp.data.images import Images, InMemory
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer, extract
-from deepstdp.files import Tensors
+from deepstdp.files import Tensors, prefixed, unprefixed
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.runtime import Runtime, launch, one_process
@@ -239,14 +239,3 @@ def load(run: str | Path) -> Network:
     """
     model, _ = load_model(RunDir.open(Path(run)))
     return model.network.eval()
-
-
-def prefixed(prefix: str, tensors: Tensors) -> Tensors:
-    """Names with a prefix, so that several parts share a file."""
-    return {f"{prefix}.{name}": value for name, value in tensors.items()}
-
-
-def unprefixed(prefix: str, tensors: Tensors) -> Tensors:
-    """The tensors of one part."""
-    start = f"{prefix}."
-    return {n.removeprefix(start): v for n, v in tensors.items() if n.startswith(start)}

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 from deepstdp.cli.options import command_parser, require_folder
 from deepstdp.config_files import parse
 from deepstdp.data.unlabelled import load_unlabelled
+from deepstdp.deployment.saved import load_all_spiking
 from deepstdp.files import labels_csv, write_atomically
 from deepstdp.inference import evaluate as measure
 from deepstdp.model import load_model
@@ -46,6 +47,9 @@ def predict_parser() -> ArgumentParser:
     parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
     parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")
     parser.add_argument("--on_error", type=OnError, default="stop", help="skip what is no image")
+    parser.add_argument(
+        "--spiking", type=str | None, help="folder of deepstdp convert: spikes from end to end"
+    )
     return parser
 
 
@@ -54,13 +58,18 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     args = parse(parser, arguments)
     require_folder("out", args.out)
     model, (channels, height, width) = load_model(RunDir.open(Path(args.run)))
+    chain = load_all_spiking(args.spiking, str(model.device)) if args.spiking else None
     size = height if height == width else None
     with ConsoleProgress() as progress:
         images, skipped = load_unlabelled(
             [Path(path) for path in args.images], channels, size, args.on_error, progress
         )
-        labels = model.assign(images.images.to(model.device), progress).labels.cpu().numpy()
-    content = labels_csv("cluster", images.names, labels)
+        stored = images.images.to(model.device)
+        if chain is None:
+            labels = model.assign(stored, progress).labels
+        else:
+            labels = chain.clusters_of(model.network, stored)
+    content = labels_csv("cluster", images.names, labels.cpu().numpy())
     if args.out:
         write_atomically(Path(args.out), content)
     else:

@@ -12,7 +12,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from deepstdp.backbones import Network
 from deepstdp.clustering import STDPPseudoLabels
+from deepstdp.data.images import Images as StoredImages
+from deepstdp.deployment.inputs import behind_front_end
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
 from deepstdp.spiking.encoding import pack
@@ -38,13 +41,28 @@ class AllSpiking:
     clusterer: STDPPseudoLabels
     n_steps: int
 
-    def clusters(self, images: Images) -> Int64[Tensor, "n"]:
+    def clusters(self, images: Images, first: int = 0) -> Int64[Tensor, "n"]:
         """The neuron with most spikes for each image, with learning off.
 
         Args:
             images: behind the front end.
+            first: number of the first of them, which keys Poisson spikes.
         """
-        return label(self.clusterer.respond_to_spikes(self._presented(images), self.n_steps)).labels
+        presented = self._presented(images, first)
+        return label(self.clusterer.respond_to_spikes(presented, self.n_steps)).labels
+
+    def clusters_of(self, network: Network, images: StoredImages) -> Int64[Tensor, "n"]:
+        """The same for images as they are stored.
+
+        Args:
+            network: the run's ConvNet, whose front end they pass.
+            images: of the run's size.
+        """
+        found, first = [], 0
+        for batch in behind_front_end(network, images, torch.arange(len(images))):
+            found.append(self.clusters(batch, first))
+            first += len(batch)
+        return torch.cat(found)
 
     def learnt(self, batches: Iterable[Images]) -> "AllSpiking":
         """The same after the STDP neurons have learnt from the spikes of images.
@@ -64,7 +82,7 @@ class AllSpiking:
             yield SpikeInput(torch.cat(parts))
             first += len(images)
 
-    def _presented(self, images: Images, first: int = 0) -> Iterator[SpikeInput]:
+    def _presented(self, images: Images, first: int) -> Iterator[SpikeInput]:
         """What reaches the STDP neurons, part by part."""
         for _, answers in self.network.run(images, self.n_steps, first):
             last = answers[-1].permute(0, 1, 4, 2, 3).flatten(2)  # in the ConvNet's order

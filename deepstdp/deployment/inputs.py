@@ -1,14 +1,18 @@
 """How images reach the first layer of a spiking network."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from deepstdp.backbones import Network
+from deepstdp.data.images import Images
 from deepstdp.deployment.folding import Connection
 from deepstdp.keyed_random import Stream
+from deepstdp.model import FEATURE_BATCH
 from deepstdp.spiking import encoding
 from deepstdp.spiking.encoding import SpikeKeys
 from deepstdp.spiking.inputs import RateInput
@@ -78,3 +82,13 @@ class InputCode:
         channels, height, width = connection.shape
         weight = torch.cat([connection.weight, -connection.weight], dim=1)
         return replace(connection, weight=weight, shape=(2 * channels, height, width))
+
+
+def behind_front_end(
+    network: Network, images: Images, rows: Int64[Tensor, "m"]
+) -> Iterator[Float[Tensor, "b c h w"]]:
+    """Images as they leave the ConvNet's front end, batch by batch."""
+    dtype = torch.float32
+    for part in images.batches(list(rows.split(FEATURE_BATCH))):
+        with torch.no_grad():
+            yield network.front_end(part.to(dtype) / 255).to(dtype)

@@ -14,15 +14,15 @@ from deepstdp.deployment.energy import energy
 from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
-from deepstdp.deployment.saved import save_network
+from deepstdp.deployment.saved import CLUSTERS, NETWORK, save_clusters, save_network
 from deepstdp.deployment.source import Source
 from deepstdp.errors import UserError
-from deepstdp.files import Record, save_tensors, write_json
+from deepstdp.files import Record, write_json
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
-NETWORK, LEARNT, RECORD = "network.safetensors", "neurons.safetensors", "conversion.json"
-"""What ``convert_run`` leaves in its folder."""
+RECORD = "conversion.json"
+"""What was found; beside the networks (see ``saved``)."""
 
 MOST_COUNTED = 256
 """Validation images whose operations and layer errors are counted: every n-th."""
@@ -34,12 +34,13 @@ class Converted:
 
     Attributes:
         network: the ConvNet in spikes.
-        learnt: the STDP neurons after learning from spikes; None if they do not.
+        chain: from the image to the cluster in spikes, after learning from spikes if that was
+            asked for; None if the run has no STDP neurons.
         record: how far it does what the run does, and what it costs.
     """
 
     network: SpikingNetwork
-    learnt: STDPPseudoLabels | None
+    chain: AllSpiking | None
     record: Record
 
 
@@ -51,7 +52,7 @@ def convert_run(
     Args:
         run: stays as it is.
         config: how.
-        out: folder for the spiking network, the STDP neurons if they learn, and
+        out: folder for the spiking network, what follows it up to the cluster, and
             ``conversion.json``.
         progress: follows the work.
 
@@ -64,11 +65,11 @@ def convert_run(
     source = Source.open(run, progress)
     converted = convert_and_measure(source, config, progress)
     out.mkdir(parents=True, exist_ok=True)
-    for name in (RECORD, LEARNT):  # of an earlier conversion; the record comes last
+    for name in (RECORD, CLUSTERS):  # of an earlier conversion; the record comes last
         (out / name).unlink(missing_ok=True)
     save_network(out / NETWORK, converted.network)
-    if converted.learnt is not None:
-        save_tensors(out / LEARNT, converted.learnt.state(), {})
+    if converted.chain is not None:
+        save_clusters(out / CLUSTERS, converted.chain)
     write_json(out / RECORD, converted.record)
     return converted.record
 
@@ -108,8 +109,8 @@ def convert_and_measure(
     }
     if not has_neurons:
         return Converted(network, None, record)
-    learnt, record["end_to_end"] = _end_to_end(source, network, shown, config, progress)
-    return Converted(network, learnt, record)
+    chain, record["end_to_end"] = _end_to_end(source, network, shown, config, progress)
+    return Converted(network, chain, record)
 
 
 def _end_to_end(
@@ -118,7 +119,7 @@ def _end_to_end(
     shown: Float[Tensor, "n c h w"],
     config: ConversionConfig,
     progress: Progress,
-) -> tuple[STDPPseudoLabels | None, Record]:
+) -> tuple[AllSpiking, Record]:
     """The clusters by spikes alone, before and after learning from spikes."""
     model = source.model
     assert isinstance(model.clusterer, STDPPseudoLabels)
@@ -132,14 +133,14 @@ def _end_to_end(
         before = chain.clusters(shown).cpu().numpy()
     record = compare_clusters(before, float_clusters, source.truth)
     if not config.learn:
-        return None, record
+        return chain, record
     with progress.busy("learning from spikes"):
         for n_pass in range(1, config.learn + 1):
             chain = chain.learnt(source.shown_train(config, n_pass))
     after = chain.clusters(shown).cpu().numpy()
     record["after_learning"] = compare_clusters(after, float_clusters, source.truth)
     record["after_learning"]["kept"] = float((after == before).mean())
-    return chain.clusterer, record
+    return chain, record
 
 
 def _steps(timesteps: int) -> list[int]:

@@ -14,12 +14,13 @@ from deepstdp.config.deployment import ConversionConfig
 from deepstdp.data import Dataset, ImageSet, load_dataset
 from deepstdp.deployment.conversion import LayerFit, convert
 from deepstdp.deployment.folding import Connection, fold
+from deepstdp.deployment.inputs import behind_front_end
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Truth
 from deepstdp.features import held_rows
 from deepstdp.keyed_random import Stream, numpy_generator
-from deepstdp.model import FEATURE_BATCH, Model, load_model
+from deepstdp.model import Model, load_model
 from deepstdp.pipeline import truth_of
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
@@ -149,9 +150,5 @@ class Source:
         return [self.dataset.val.names[row] for row in self.val_rows]
 
     def _shown(self, images: ImageSet, rows: np.ndarray) -> Float[Tensor, "m c h w"]:
-        parts = list(torch.from_numpy(rows).split(FEATURE_BATCH))
-        front_end, dtype = self.model.network.front_end, torch.float32
-        with torch.no_grad():
-            return torch.cat(
-                [front_end(part.to(dtype) / 255).to(dtype) for part in images.images.batches(parts)]
-            )
+        chosen = torch.from_numpy(rows)
+        return torch.cat(list(behind_front_end(self.model.network, images.images, chosen)))

@@ -1,6 +1,6 @@
 """Figures of a run and of a comparison, drawn from run directories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from deepstdp.comparison.trials import UNTRAINED
 from deepstdp.files import Record
 from deepstdp.run_dir import RunDir
 
@@ -47,21 +48,27 @@ def save_comparison_figure(
     return save_figure(draw_curves(curves, untrained), out / "comparison.png")
 
 
-def draw_curves(curves: Mapping[str, Sequence[Sequence[Record]]], untrained: Record) -> Figure:
+def draw_curves(
+    curves: Mapping[str, Sequence[Sequence[Record]]],
+    untrained: Record,
+    colours: Mapping[str, str] | None = None,
+) -> Figure:
     """Accuracies, NMI and stability over epochs.
 
     Args:
         curves: for each method, the metrics of each seed.
         untrained: metrics of the untrained network, drawn as a dashed line.
+        colours: of the methods; those of ``colours_of`` if they are not given.
     """
+    colours = colours or colours_of(curves)
     figure = Figure(figsize=(11, 7), layout="constrained")
     axes = figure.subplots(2, 2)
     for axis, (key, title, scale) in zip(axes.flat, _PANELS, strict=True):
-        for colour, (name, of_seeds) in zip(_cycle(len(curves)), curves.items(), strict=True):
-            _draw_band(axis, name, of_seeds, key, scale, colour)
+        for name, of_seeds in curves.items():
+            _draw_band(axis, name, of_seeds, key, scale, colours[name])
         if untrained.get(key) is not None:
             level = scale * untrained[key]
-            axis.axhline(level, color="gray", linestyle="--", label="untrained")
+            axis.axhline(level, color="gray", linestyle="--", label=UNTRAINED)
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -111,8 +118,11 @@ def _draw_band(
         axis.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def _cycle(n: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(n)]
+def colours_of(methods: Iterable[str]) -> dict[str, str]:
+    """A colour for each method, by its place; the untrained network is gray, as its line is."""
+    trained = [name for name in methods if name != UNTRAINED]
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(trained)}
+    return colours | {UNTRAINED: "gray"}
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from deepstdp.comparison.trials import UNTRAINED
 from deepstdp.files import Record
-from deepstdp.report.figures import COLOURS, draw_curves, save_figure
+from deepstdp.report.figures import colours_of, draw_curves, save_figure
 
 _PANEL_WIDTH, _ROW_HEIGHT, _MOST_COLUMNS = 5.5, 0.3, 2
 
@@ -31,7 +31,7 @@ def save_study_figures(record: Record, out: Path) -> list[Path]:
             curves = {v: of_seeds for v, of_seeds in curves.items() if len(of_seeds[0]) > 1}
             which = f"-{number}" if len(record["panels"]) > 1 else ""
             target = path.with_name(f"{path.stem}-curves{which}.png")
-            made.append(save_figure(draw_curves(curves, untrained), target))
+            made.append(save_figure(draw_curves(curves, untrained, colours_of(trials)), target))
     return made
 
 
@@ -62,9 +62,10 @@ def _draw_panel(axis: Axes, subset: Record, variants: Sequence[str]) -> None:
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center")
         return
     _draw_level(axis, _untrained(subset)["linear_probe_accuracy"])
+    colours = colours_of(variants)
     for row, name in enumerate(variants):
         values = [100 * t["final"]["linear_probe_accuracy"] for t in subset["trials"][name]]
-        colour = COLOURS[row % len(COLOURS)]
+        colour = colours[name]
         axis.plot(values, [row] * len(values), "o", color=colour, alpha=0.35, markersize=4)
         mean, ci95 = (methods[name]["linear_probe_accuracy"][key] for key in ("mean", "ci95"))
         ends = [[0], [0]] if ci95 is None else [[100 * (mean - ci95[0])], [100 * (ci95[1] - mean)]]

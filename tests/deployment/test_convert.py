@@ -2,15 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch import nn
 
 from deepstdp.cli import main
 from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.run import convert_run
-from deepstdp.deployment.saved import load_network
+from deepstdp.deployment.saved import CLUSTERS, load_all_spiking, load_network
 from deepstdp.errors import UserError
 from deepstdp.files import load_tensors
 from deepstdp.run_dir import RunDir
@@ -67,18 +69,47 @@ def test_the_neurons_go_on_learning_from_spikes(run, tmp_path, capsys):
     after = found["after_learning"]
     assert 0.4 < after["kept"] < 1  # they move, and do not forget
     assert after["nmi_labels"] > found["nmi_labels"] - 0.1
-    learnt = load_tensors(tmp_path / "neurons.safetensors")[0]
+    learnt = load_all_spiking(tmp_path).clusterer.state()
     assert not torch.equal(learnt["neurons.synapses"], before["clusterer.neurons.synapses"])
-    # Two passes count as two; without learning nothing of an earlier conversion is left.
+    # Two passes count as two; without learning the neurons are the run's again.
     assert main(["convert", str(run), *options[:2], "--learn", "2", *options[4:]]) == 0
-    twice = load_tensors(tmp_path / "neurons.safetensors")[0]
+    twice = load_all_spiking(tmp_path).clusterer.state()
     assert twice["n_passes"] == learnt["n_passes"] + 1
     assert main(["convert", str(run), *options[:2], *options[4:]]) == 0
-    assert not (tmp_path / "neurons.safetensors").exists()
+    as_it_was = load_all_spiking(tmp_path).clusterer.state()
+    assert torch.equal(as_it_was["neurons.synapses"], before["clusterer.neurons.synapses"])
     row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("| after learning"))
     assert row.split("|")[2].strip() == f"{100 * after['agreement']:.1f}"
     again = load_tensors(run / "clustering.safetensors")[0]
     assert torch.equal(again["clusterer.neurons.synapses"], before["clusterer.neurons.synapses"])
+
+
+def test_the_clusters_of_images_by_spikes_alone(run, tmp_path, capsys):
+    """``predict --spiking`` runs what ``convert`` left, which knows the clusters it counted."""
+    digits = load_digits().images[:40, None] * (255 / 16)
+    np.save(tmp_path / "digits.npy", digits.round().astype(np.uint8).repeat(2, -1).repeat(2, -2))
+    assert main(["convert", str(run), "--timesteps", "64"]) == 0
+    capsys.readouterr()
+    command = ["predict", str(run), str(tmp_path / "digits.npy")]
+    assert main(command) == 0
+    by_features = capsys.readouterr().out.splitlines()
+    assert main([*command, "--spiking", str(run / "spiking")]) == 0
+    by_spikes = capsys.readouterr().out.splitlines()
+    assert len(by_spikes) == len(by_features) == 41
+    assert sum(a == b for a, b in zip(by_spikes, by_features, strict=True)) > 35
+
+
+def test_a_folder_without_spiking_neurons_is_refused(run, tmp_path, capsys):
+    command = ["predict", str(run), "images.npy", "--spiking", str(tmp_path)]
+    assert main(command) == 2
+    assert (
+        f"there is no {tmp_path}/network.safetensors: deepstdp convert" in capsys.readouterr().err
+    )
+    assert main(["convert", str(run), "--timesteps", "8", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    (tmp_path / CLUSTERS).write_bytes((tmp_path / "network.safetensors").read_bytes())
+    assert main(command) == 2
+    assert "holds no STDP neurons behind a ConvNet" in capsys.readouterr().err
 
 
 def test_only_stdp_neurons_learn(tmp_path, class_folder, capsys):

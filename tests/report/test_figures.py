@@ -1,7 +1,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from deepstdp.report.figures import draw_curves, draw_mosaic
+from deepstdp.report.figures import colours_of, draw_curves, draw_mosaic
 
 
 def records(offset):
@@ -22,6 +22,13 @@ def test_curves_show_the_mean_and_range_over_seeds():
     assert np.allclose(nmi.lines[0].get_ydata(), [0.2, 0.3, 0.4])
     assert np.allclose(stability.lines[0].get_ydata(), [20, 30, 40])
     assert len(knn.lines) == 2
+
+
+def test_a_method_keeps_its_colour_where_others_have_no_curve():
+    colours = colours_of(["raw-pixels", "untrained", "stdp"])
+    figure = draw_curves({"stdp": [records(0.0)]}, {}, colours)
+    assert figure.axes[0].lines[0].get_color() == colours["stdp"] != colours["raw-pixels"]
+    assert colours["untrained"] == "gray"
 
 
 def test_without_labels_the_panel_says_so():

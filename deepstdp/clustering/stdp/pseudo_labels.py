@@ -42,7 +42,7 @@ class STDPPseudoLabels(Clusterer):
         progress: Progress = SILENT,
         group: Group = ALONE,
     ) -> None:
-        self.n_clusters, self._seed, self._config = n_clusters, seed, config
+        self.n_clusters, self.seed, self.config = n_clusters, seed, config
         self._group = group
         self.persistent = config.persistent
         settings = {name: value for name, value in asdict(config).items() if name in SETTINGS}
@@ -55,9 +55,9 @@ class STDPPseudoLabels(Clusterer):
         """Learn, keeping the synapses of the last call if they persist, then label."""
         if not self.persistent and hasattr(self._estimator, "layer_"):
             self._estimator.layer_.restart()
-        for _ in range(self._config.n_passes):
+        for _ in range(self.config.n_passes):
             self._estimator.partial_fit(features)
-        return self._labelled_as(features, self._seed)
+        return self._labelled_as(features, self.seed)
 
     def predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Label new samples; equal features get equal labels.
@@ -83,7 +83,7 @@ class STDPPseudoLabels(Clusterer):
 
     def retest(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Label the samples of ``fit_predict`` under another spike seed."""
-        return self._labelled_as(features, self._seed ^ OTHER_SEED)
+        return self._labelled_as(features, self.seed ^ OTHER_SEED)
 
     @property
     def gain(self) -> float:
@@ -117,7 +117,7 @@ class STDPPseudoLabels(Clusterer):
             self._estimator.restore(state)
 
     def _samples(self, features: Float[Tensor, "n p"]) -> Samples:
-        return Samples(features, self._config.engine)
+        return Samples(features, self.config.engine)
 
     def _labelled_as(self, features: Float[Tensor, "n p"], seed: int) -> Assignment:
         start, _ = self._group.rows(len(features))
@@ -130,7 +130,7 @@ class STDPPseudoLabels(Clusterer):
     def _assignment(self, result: Labels) -> Assignment:
         own = [len(result.labels), result.n_silent, result.n_input_spikes, result.n_output_spikes]
         n, n_silent, n_in, n_out = self._group.sum(torch.tensor(own)).tolist()
-        steps, n_channels = n * self._config.n_timesteps, self._estimator.layer_.n_channels
+        steps, n_channels = n * self.config.n_timesteps, self._estimator.layer_.n_channels
         diagnostics = {
             "n_silent": n_silent,
             "firing_rate_in": n_in / (steps * n_channels),
