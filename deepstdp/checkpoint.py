@@ -1,15 +1,28 @@
-"""Where a run stands: enough to go on as if it had never stopped.
+"""Where a run stands, kept on disk: enough to go on as if it had never stopped.
 
 No generator has a state to save, since all randomness is keyed.
 """
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from deepstdp.clustering import Assignment
+from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Metrics
-from deepstdp.files import Tensors, prefixed, unprefixed
+from deepstdp.files import Record, Tensors, prefixed, unprefixed
+from deepstdp.interruption import Interrupted, StopRequest
 from deepstdp.pipeline import STAGES, Loop
+from deepstdp.progress import Progress
 from deepstdp.run_dir import RunDir
+from deepstdp.training.epoch import Begun
+
+_STEPS_TOGETHER = 8
+"""Steps after which several processes agree on whether to save or to stop."""
 
 
 @dataclass
@@ -18,66 +31,171 @@ class Position:
 
     Attributes:
         epoch: epochs done.
+        begun: how far the next one has come.
         untrained: measurements before the first epoch.
         assignment: measurements of the current pseudo-labels.
         seconds: time spent by stage, evaluation included.
         wall_seconds: time since the start, of all sessions of the run.
-        saved_at: ``wall_seconds`` when the last checkpoint was due.
         loss_scale: state of ``16-mixed``'s loss scaling; empty for other precisions.
     """
 
     epoch: int = 0
+    begun: Begun = field(default_factory=Begun)
     untrained: Metrics = field(default_factory=dict)
     assignment: Metrics = field(default_factory=dict)
     seconds: dict[str, float] = field(
         default_factory=lambda: {f"seconds_{stage}": 0.0 for stage in STAGES}
     )
     wall_seconds: float = 0.0
-    saved_at: float = 0.0
     loss_scale: dict[str, float] = field(default_factory=dict)
 
 
+class Keeper:
+    """Writes checkpoints of a run: when they are due, and when it is told to stop.
+
+    Args:
+        run: where to.
+        loop: what is saved.
+        position: where it stands; kept up to date.
+        stop: the request to stop.
+        started: when this session of the run began, on the clock of ``time.perf_counter``.
+    """
+
+    def __init__(
+        self, run: RunDir, loop: Loop, position: Position, stop: StopRequest, started: float
+    ) -> None:
+        self._run, self._loop, self._position, self._stop = run, loop, position, stop
+        self._group = loop.model.runtime.group
+        self._earlier, self._started = position.wall_seconds, started
+        self._saved_at = self.wall_seconds()
+
+    def wall_seconds(self) -> float:
+        """Time since the start, of all sessions of the run."""
+        return self._earlier + time.perf_counter() - self._started
+
+    def after_step(self, step: int, loss_sum: Float[Tensor, ""]) -> None:
+        """Save if it is time, and end the run if it was told to stop.
+
+        Args:
+            step: steps of this epoch that are done.
+            loss_sum: sum of their losses on this process.
+
+        Raises:
+            Interrupted: it was.
+        """
+        if self._group.size > 1 and step % _STEPS_TOGETHER:
+            return
+        stop, due = self._agreed()
+        if stop or due:
+            sums = self._group.gather(loss_sum.reshape(1))
+            self._position.begun = Begun(step, sums.tolist())
+            self._save()
+        if stop:
+            raise Interrupted(f"stopped: --resume goes on from {self._run.path}")
+
+    def after_epoch(self, epoch: int, seconds: dict[str, float]) -> None:
+        """The same between two epochs.
+
+        Args:
+            epoch: epochs done.
+            seconds: that the last one took, by stage.
+
+        Raises:
+            Interrupted: see ``after_step``.
+        """
+        position = self._position
+        position.epoch, position.begun = epoch, Begun()
+        for name, value in seconds.items():
+            position.seconds[name] += value
+        stop, due = self._agreed()
+        if stop or due:
+            self._save()
+        if stop:
+            raise Interrupted(f"stopped: --resume goes on from {self._run.path}")
+
+    def _agreed(self) -> tuple[bool, bool]:
+        """Whether any process was told to stop, and whether the first one's clock says it is time.
+
+        Without several processes nothing is exchanged.
+        """
+        minutes = (self.wall_seconds() - self._saved_at) / 60
+        due = self._group.is_first and minutes >= self._loop.config.training.checkpoint_minutes
+        stop, due_too = self._group.sum(torch.tensor([self._stop.is_made, due]).long()).tolist()
+        return stop > 0, due_too > 0
+
+    def _save(self) -> None:
+        self._position.wall_seconds = self.wall_seconds()
+        self._group.first(lambda: save_checkpoint(self._run, self._loop, self._position))
+        self._saved_at = self.wall_seconds()
+
+
 def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
-    """Write a checkpoint. No generator has a state to save: all randomness is keyed."""
+    """Write a checkpoint.
+
+    Raises:
+        UserError: the weights are no numbers any more; nothing is written then.
+    """
+    trainer = loop.trainer
     tensors = prefixed("network", loop.model.network.state_dict())
-    if loop.trainer.student is not loop.model.network:
-        tensors |= prefixed("student", loop.trainer.student.state_dict())
-    tensors |= prefixed("momentum", _momentum(loop))
+    if trainer.student is not loop.model.network:
+        tensors |= prefixed("student", trainer.student.state_dict())
+    if not all(torch.isfinite(value).all() for value in tensors.values()):
+        raise UserError("training diverged: weights are not finite; lower --training.learning_rate")
+    tensors |= prefixed("momentum", trainer.momentum())
     tensors |= loop.model.clustering_tensors()
     if loop.assignment is not None:
         tensors["pseudo_labels"] = loop.assignment.labels
     position.assignment = loop.assignment_metrics
-    position.loss_scale = loop.trainer.loss_scale()
-    run.save_tensors("checkpoint", tensors, vars(position))
+    position.loss_scale = trainer.loss_scale()
+    info = asdict(position) | {"lap": loop.clock.so_far()}
+    number = (position.epoch, position.begun.step)
+    run.save_checkpoint(number, tensors, info, loop.config.training.checkpoints_kept)
 
 
-def restore_checkpoint(run: RunDir, loop: Loop) -> Position:
-    """Take up what ``save_checkpoint`` wrote.
+def restore_checkpoint(run: RunDir, loop: Loop, progress: Progress) -> Position:
+    """Take up the last checkpoint that is whole; from the start, if there is none.
+
+    Damaged ones are reported, and put aside as ``.damaged``.
 
     Raises:
-        UserError: the checkpoint is damaged.
+        UserError: a checkpoint that is whole does not fit the run.
     """
-    tensors, info = run.load_tensors("checkpoint")
+    group = loop.model.runtime.group
+    path = group.first(lambda: _last_whole(run, progress))
+    if path is None:
+        return Position()
+    tensors, info = run.load_checkpoint(path)
+    try:
+        return _take_up(loop, tensors, info)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"{path} is no checkpoint of this run ({reason})") from None
+
+
+def _last_whole(run: RunDir, progress: Progress) -> Path | None:
+    for path in run.checkpoints():
+        try:
+            run.load_checkpoint(path)
+        except UserError as error:
+            progress.line(f"{error}: going on from the one before it")
+            path.rename(path.with_suffix(".damaged"))
+        else:
+            return path
+    return None
+
+
+def _take_up(loop: Loop, tensors: Tensors, info: Record) -> Position:
+    trainer, info = loop.trainer, dict(info)
     loop.model.network.load_state_dict(unprefixed("network", tensors))
-    if loop.trainer.student is not loop.model.network:
-        loop.trainer.student.load_state_dict(unprefixed("student", tensors))
-    for name, parameter in loop.trainer.student.named_parameters():
-        if f"momentum.{name}" in tensors:
-            buffer = tensors[f"momentum.{name}"].to(parameter.device)
-            loop.trainer.optimizer.state[parameter]["momentum_buffer"] = buffer
+    if trainer.student is not loop.model.network:
+        trainer.student.load_state_dict(unprefixed("student", tensors))
+    trainer.restore_momentum(unprefixed("momentum", tensors))
     loop.model.load_clustering_tensors(tensors)
     if "pseudo_labels" in tensors:
         labels = tensors["pseudo_labels"].to(loop.model.device)
         loop.assignment = Assignment(labels, loop.config.clustering.n_clusters)
-    position = Position(**info)
+    loop.clock.resume(info.pop("lap"))
+    position = Position(**{**info, "begun": Begun(**info["begun"])})
     loop.assignment_metrics = position.assignment
-    loop.trainer.restore_loss_scale(position.loss_scale)
+    trainer.restore_loss_scale(position.loss_scale)
     return position
-
-
-def _momentum(loop: Loop) -> Tensors:
-    states = {
-        name: loop.trainer.optimizer.state.get(p)
-        for name, p in loop.trainer.student.named_parameters()
-    }
-    return {name: s["momentum_buffer"] for name, s in states.items() if s}

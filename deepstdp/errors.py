@@ -1,4 +1,4 @@
-"""The one error a user can cause: shown as a single line, exit code 2."""
+"""The error that a user can cause: shown as a single line, exit code 2."""
 
 
 class UserError(ValueError):

@@ -1,15 +1,17 @@
 """Files that are whole or not there: JSON, CSV and safetensors; nothing is ever pickled."""
 
 import csv
+import hashlib
 import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -31,10 +33,25 @@ def write_atomically(path: Path, content: bytes) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """Where to write a file that is to appear as ``path`` once it is complete and on the disk."""
     unfinished = path.with_name(path.name + ".tmp")
-    yield unfinished
-    with unfinished.open("rb+") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        yield unfinished
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)  # of a full disk it would keep the rest
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the new name too outlives a power cut; Windows has no such thing, and no need."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
@@ -43,9 +60,11 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def save_tensors(path: Path, tensors: Tensors, info: Record) -> None:
-    """Write named tensors, with a JSON record in the header."""
+    """Write named tensors, with a JSON record and a checksum of everything in the header."""
     contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    write_atomically(path, save(contiguous, metadata={"info": json.dumps(info)}))
+    # One entry: safetensors writes several in any order, and equal files are to be equal bytes.
+    header = {"sha256": _checksum(contiguous, info), "info": info}
+    write_atomically(path, save(contiguous, metadata={"deepstdp": json.dumps(header)}))
 
 
 def load_tensors(path: Path, device: str = "cpu") -> tuple[Tensors, Record]:
@@ -56,11 +75,27 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[Tensors, Record]:
         UserError: the file is damaged.
     """
     try:
-        with safe_open(path, framework="pt", device=device) as file:
-            info = json.loads((file.metadata() or {}).get("info", "{}"))
-            return {key: file.get_tensor(key) for key in file.keys()}, info  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["deepstdp"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        is_whole = header["sha256"] == _checksum(tensors, header["info"])
+    except KeyError:
+        raise UserError(f"{path} was not written by this version of deepstdp") from None
+    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error})") from None
+    if not is_whole:
+        raise UserError(f"{path} is damaged (its checksum is wrong)")
+    return {name: value.to(device) for name, value in tensors.items()}, header["info"]
+
+
+def _checksum(tensors: Tensors, info: Record) -> str:
+    """SHA-256 of names, types, shapes and bytes, and of the record."""
+    digest = hashlib.sha256(json.dumps(info).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def prefixed(prefix: str, tensors: Tensors) -> Tensors:

@@ -33,7 +33,7 @@ from deepstdp.evaluation.measure import (
 from deepstdp.features import held_rows, mapped
 from deepstdp.model import Model
 from deepstdp.progress import Progress
-from deepstdp.training.epoch import Trainer
+from deepstdp.training.epoch import FROM_THE_START, AfterStep, Begun, Trainer
 
 Split = Literal["train", "val"]
 
@@ -58,6 +58,14 @@ class Stopwatch:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
+
+    def so_far(self) -> dict[str, float]:
+        """Seconds by stage since the last ``lap``."""
+        return dict(self._seconds)
+
+    def resume(self, seconds: dict[str, float]) -> None:
+        """Continue from ``so_far()``."""
+        self._seconds.update(seconds)
 
     def lap(self) -> dict[str, float]:
         """Seconds by stage, as ``seconds_<stage>``, and start anew."""
@@ -101,10 +109,19 @@ class Loop:
         self.assignment_metrics: Metrics = {}
         self._predictions: Predictions | None = None
 
-    def learn(self, epoch: int) -> Metrics:
-        """One epoch: cluster the features, then train the network on the clusters."""
-        training = self.config.training
-        if self.assignment is None or (epoch - 1) % training.reassign_every == 0:
+    def learn(
+        self, epoch: int, begun: Begun = FROM_THE_START, after_step: AfterStep | None = None
+    ) -> Metrics:
+        """One epoch: cluster the features, then train the network on the clusters.
+
+        Args:
+            epoch: its number, from 1.
+            begun: how far it has come already; its clusters are ``assignment`` then.
+            after_step: see ``Trainer.epoch``.
+        """
+        training, is_new = self.config.training, begun.step == 0
+        is_due = self.assignment is None or (epoch - 1) % training.reassign_every == 0
+        if is_new and is_due:
             until = epoch + training.reassign_every
             measured = any(self._is_due(e) for e in range(epoch, until))
             self.assignment_metrics = self.reassign(measured)
@@ -114,7 +131,8 @@ class Loop:
         with self.clock("training"):
             targets = self.model.targets if training.targets == "batch" else None
             labels = self.assignment.labels
-            loss = self.trainer.epoch(self._data.train.images, labels, epoch, targets)
+            images = self._data.train.images
+            loss = self.trainer.epoch(images, labels, epoch, targets, begun, after_step)
         self._features.clear()
         return {"epoch": epoch, "loss": loss, **self.assignment_metrics}
 

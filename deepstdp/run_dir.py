@@ -5,6 +5,7 @@ Each file is written whole or not at all; only ``metrics.jsonl`` grows by a line
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -36,7 +37,7 @@ _OWN_FILES = {
     "spiking",
     "weights.safetensors",
     "clustering.safetensors",
-    "checkpoint.safetensors",
+    "checkpoints",
 }
 """What a run leaves behind; a folder that holds anything else is never overwritten."""
 
@@ -50,6 +51,11 @@ def _elsewhere(config: Config) -> Config:
         memory_gb=same.data.memory_gb,
         workers=same.data.workers,
     )
+    training = replace(
+        config.training,
+        checkpoint_minutes=same.training.checkpoint_minutes,
+        checkpoints_kept=same.training.checkpoints_kept,
+    )
     return replace(
         config,
         data=data,
@@ -57,6 +63,7 @@ def _elsewhere(config: Config) -> Config:
         devices=same.devices,
         num_nodes=same.num_nodes,
         compile=same.compile,
+        training=training,
     )
 
 
@@ -146,6 +153,8 @@ class RunDir:
         """Add one epoch."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint of this epoch may follow
 
     def metrics(self) -> list[Record]:
         """All epochs so far; a line cut short by a crash is left out."""
@@ -179,13 +188,34 @@ class RunDir:
                 f"{self.path} has no {name}.safetensors: is the run finished?"
             ) from None
 
-    def has_checkpoint(self) -> bool:
-        """Whether there is something to resume from."""
-        return (self.path / "checkpoint.safetensors").exists()
+    # Checkpoints: named by epochs done and steps of the next one, so that names sort.
 
-    def drop_checkpoint(self) -> None:
-        """Delete the checkpoint of a run that is finished."""
-        (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
+    def save_checkpoint(
+        self, number: tuple[int, int], tensors: Tensors, info: Record, n_kept: int
+    ) -> None:
+        """Write a checkpoint, then delete all but the last ``n_kept``."""
+        folder = self.path / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        epoch, step = number
+        save_tensors(folder / f"epoch-{epoch:06d}-step-{step:08d}.safetensors", tensors, info)
+        for old in self.checkpoints()[n_kept:]:
+            old.unlink()
+
+    def checkpoints(self) -> list[Path]:
+        """What there is to resume from, the latest first."""
+        return sorted((self.path / "checkpoints").glob("epoch-*.safetensors"), reverse=True)
+
+    def load_checkpoint(self, path: Path) -> tuple[Tensors, Record]:
+        """Read one of ``checkpoints()``.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        return load_tensors(path)
+
+    def drop_checkpoints(self) -> None:
+        """Delete the checkpoints of a run that is finished."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     # Results.
 

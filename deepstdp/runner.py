@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepstdp.checkpoint import Position, restore_checkpoint, save_checkpoint
+from deepstdp.checkpoint import Keeper, Position, restore_checkpoint
 from deepstdp.clustering import GivenLabels
 from deepstdp.config import Config
 from deepstdp.data import Dataset, load_dataset
@@ -20,6 +20,7 @@ from deepstdp.environment import hardware, versions
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
 from deepstdp.few_labels import fine_tuned_accuracies
+from deepstdp.interruption import StopRequest
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
@@ -80,13 +81,24 @@ def run_experiment(
     model = build_model(config, images, progress, backbone, clusterer, runtime)
     run = group.first(lambda: resumed or RunDir.create(path, config, overwrite))
     try:
-        _run(run, Loop(config, dataset, model, progress, run.path), dataset, started, progress)
-    except UserError:
-        # What fails before its first epoch leaves nothing behind.
-        if group.is_first and resumed is None and not run.metrics():
-            run.discard()
-        raise
+        with StopRequest() as stop:
+            loop = Loop(config, dataset, model, progress, run.path)
+            _run(run, loop, dataset, stop, started, progress)
+    except UserError as error:
+        raise _with_hint(error, run, group, is_new=resumed is None) from None
     return run
+
+
+def _with_hint(error: UserError, run: RunDir, group: Group, is_new: bool) -> UserError:
+    """The error, and where the run stands; one that fails at its start leaves nothing behind."""
+    checkpoints = run.checkpoints() if run.path.exists() else []
+    if checkpoints:
+        said = type(error)(f"{error}; the last good checkpoint is {checkpoints[0]}")
+        said.is_shared = error.is_shared
+        return said
+    if group.is_first and is_new and not run.metrics():
+        run.discard()
+    return error
 
 
 def _given_labels(config: Config, dataset: Dataset) -> GivenLabels:
@@ -120,22 +132,31 @@ def _class_path(instance: Any) -> str:
     return f"{type(instance).__module__}.{type(instance).__qualname__}"
 
 
-def _run(run: RunDir, loop: Loop, dataset: Dataset, started: float, progress: Progress) -> None:
+def _run(
+    run: RunDir,
+    loop: Loop,
+    dataset: Dataset,
+    stop: StopRequest,
+    started: float,
+    progress: Progress,
+) -> None:
     """Train from where the run stands, and write its results."""
     group = loop.model.runtime.group
-    position = restore_checkpoint(run, loop) if group.first(run.has_checkpoint) else Position()
-    if position.epoch == 0 and group.is_first and run.metrics():
+    position = restore_checkpoint(run, loop, progress)
+    done = (position.epoch, position.begun.step)
+    if done == (0, 0) and group.is_first and run.metrics():
         progress.line(f"no checkpoint in {run.path}: starting from the first epoch")
     group.first(lambda: run.keep_metrics_until(position.epoch))
-    earlier = position.wall_seconds
-    if position.epoch == 0:
+    keeper = Keeper(run, loop, position, stop, started)
+    if done == (0, 0):
         position.untrained = loop.measure(0)
-    position.saved_at = earlier + time.perf_counter() - started
     for epoch in range(position.epoch + 1, loop.n_epochs + 1):
-        metrics = loop.learn(epoch) | loop.measure(epoch)
-        position.wall_seconds = earlier + time.perf_counter() - started
-        group.first(partial(_keep, run, position, metrics, loop, progress))
-    _finish(run, loop, position, dataset, earlier - started, progress)
+        metrics = loop.learn(epoch, position.begun, keeper.after_step) | loop.measure(epoch)
+        seconds = loop.clock.lap()
+        group.first(partial(run.append_metrics, {**metrics, **seconds}))
+        progress.line(epoch_line(metrics, loop.n_epochs, sum(seconds.values())))
+        keeper.after_epoch(epoch, seconds)
+    _finish(run, loop, position, dataset, keeper, progress)
 
 
 def _check_alike(dataset: Dataset, group: Group) -> None:
@@ -179,25 +200,6 @@ def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
         )
 
 
-def _keep(
-    run: RunDir,
-    position: Position,
-    metrics: Metrics,
-    loop: Loop,
-    progress: Progress,
-) -> None:
-    seconds = loop.clock.lap()
-    position.epoch = int(metrics["epoch"] or 0)
-    for name, value in seconds.items():
-        position.seconds[name] += value
-    run.append_metrics({**metrics, **seconds})
-    progress.line(epoch_line(metrics, loop.n_epochs, sum(seconds.values())))
-    minutes = loop.config.training.checkpoint_minutes
-    if position.wall_seconds - position.saved_at >= 60 * minutes:
-        save_checkpoint(run, loop, position)
-        position.saved_at = position.wall_seconds
-
-
 def epoch_line(metrics: Metrics, n_epochs: int, seconds: float) -> str:
     """One epoch in one line that a person can read."""
     parts = [f"epoch {metrics['epoch']:>{len(str(n_epochs))}}/{n_epochs}"]
@@ -220,7 +222,7 @@ def _finish(
     loop: Loop,
     position: Position,
     dataset: Dataset,
-    offset_seconds: float,
+    keeper: Keeper,
     progress: Progress,
 ) -> None:
     """Assign once more with the final network, and write weights, labels, examples, summary."""
@@ -230,7 +232,8 @@ def _finish(
         metrics = loop.reassign(measured=True) | metrics
     with loop.clock("evaluation"):
         metrics = metrics | fine_tuned_accuracies(loop.model, dataset, loop.config, progress)
-    group.first(lambda: _write_results(run, loop, position, dataset, offset_seconds, metrics))
+    seconds = keeper.wall_seconds()
+    group.first(lambda: _write_results(run, loop, position, dataset, seconds, metrics))
 
 
 def _write_results(
@@ -238,7 +241,7 @@ def _write_results(
     loop: Loop,
     position: Position,
     dataset: Dataset,
-    offset_seconds: float,
+    wall_seconds: float,
     metrics: Metrics,
 ) -> None:
     config = loop.config
@@ -268,12 +271,12 @@ def _write_results(
         "n_skipped": len(dataset.skipped),
         "skipped": dataset.skipped,
         "seconds": position.seconds,
-        "wall_seconds": round(time.perf_counter() + offset_seconds, 3),
+        "wall_seconds": round(wall_seconds, 3),
         "versions": versions(),
         "hardware": hardware(loop.model.device) | {"n_processes": loop.model.runtime.group.size},
     }
     run.write_summary(summary)
-    run.drop_checkpoint()
+    run.drop_checkpoints()
 
 
 def choose_examples(labels: np.ndarray, seed: int) -> np.ndarray:

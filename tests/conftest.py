@@ -2,8 +2,10 @@
 
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +13,24 @@ if not torch.cuda.is_available():
     # Triton reads this when it is imported: its kernels then run on the CPU.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+from deepstdp.config import DataConfig  # noqa: E402
+from deepstdp.data import Dataset, load_dataset  # noqa: E402
 from tests.helpers import image_bytes  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def few_digits() -> Dataset:
+    """300 and 100 digits of 8 x 8."""
+    data = load_dataset(DataConfig(image_size=8), seed=0)
+    train, val = data.train.select(np.arange(300)), data.val.select(np.arange(100))
+    return replace(data, train=train, val=val)
+
+
+@pytest.fixture
+def three_blocks(monkeypatch) -> None:
+    """A vgg-small for images of 8 x 8, which are too small for four poolings."""
+    plan = ((8,), (16,), (24,))
+    monkeypatch.setattr("deepstdp.backbones.network._BUILT_IN", {"vgg-small": (plan, None)})
 
 
 @pytest.fixture

@@ -10,19 +10,17 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from deepstdp.config import (
     ClusteringConfig,
-    Config,
-    DataConfig,
     EvaluationConfig,
     ReductionConfig,
-    TrainingConfig,
 )
-from deepstdp.data import Dataset, ImageSet, load_dataset
+from deepstdp.data import ImageSet
 from deepstdp.errors import UserError
 from deepstdp.model import load, load_model
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 from deepstdp.training.epoch import Trainer
+from tests.small_runs import learnt, small, weights
 
 METRICS = {
     "epoch", "loss", "nmi_labels", "nmi_previous", "assignment_stability", "n_empty_clusters",
@@ -31,42 +29,11 @@ METRICS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    data = load_dataset(DataConfig(image_size=8), seed=0)
-    return replace(
-        data, train=data.train.select(np.arange(300)), val=data.val.select(np.arange(100))
-    )
+pytestmark = pytest.mark.usefixtures("three_blocks")
 
 
-def small(method="stdp", seed=0, epochs=3, **training) -> Config:
-    return Config(
-        seed=seed,
-        data=DataConfig(image_size=8),
-        reduction=ReductionConfig(n_components=32),
-        clustering=ClusteringConfig(method=method, n_clusters=20),
-        training=TrainingConfig(epochs=epochs, **training),
-    )
-
-
-@pytest.fixture(autouse=True)
-def three_blocks(monkeypatch):
-    """8x8 digits are too small for four poolings."""
-    plan = ((8,), (16,), (24,))
-    monkeypatch.setattr("deepstdp.backbones.network._BUILT_IN", {"vgg-small": (plan, None)})
-
-
-def weights(run: RunDir) -> bytes:
-    return (run.path / "weights.safetensors").read_bytes()
-
-
-def learnt(run: RunDir) -> list[dict]:
-    """Metrics without times."""
-    return [{k: v for k, v in m.items() if not k.startswith("seconds")} for m in run.metrics()]
-
-
-def test_what_a_run_leaves(tmp_path, digits):
-    run = run_experiment(small(), tmp_path / "run", dataset=digits)
+def test_what_a_run_leaves(tmp_path, few_digits):
+    run = run_experiment(small(), tmp_path / "run", dataset=few_digits)
     records = run.metrics()
     assert [r["epoch"] for r in records] == [1, 2, 3]
     assert all(set(r) >= METRICS for r in records)
@@ -83,13 +50,13 @@ def test_what_a_run_leaves(tmp_path, digits):
     lines = (run.path / "labels.csv").read_text().splitlines()
     assert lines[0] == "image,pseudo_label"
     assert len(lines) == 301
-    assert not run.has_checkpoint()
+    assert not run.checkpoints()
     assert not list(run.path.glob("*.tmp"))
 
 
-def test_same_seed_same_run_bit_for_bit(tmp_path, digits):
+def test_same_seed_same_run_bit_for_bit(tmp_path, few_digits):
     runs = [
-        run_experiment(small(seed=s), tmp_path / str(i), dataset=digits)
+        run_experiment(small(seed=s), tmp_path / str(i), dataset=few_digits)
         for i, s in enumerate((1, 1, 2))
     ]
     assert weights(runs[0]) == weights(runs[1])
@@ -101,100 +68,57 @@ def test_same_seed_same_run_bit_for_bit(tmp_path, digits):
 
 
 @pytest.mark.parametrize("method", ["stdp", "kmeans"])
-def test_shuffled_labels_leave_training_bit_identical(tmp_path, digits, method):
+def test_shuffled_labels_leave_training_bit_identical(tmp_path, few_digits, method):
     def shuffled(part: ImageSet) -> ImageSet:
         return replace(part, labels=np.random.default_rng(9).permutation(part.labels))
 
-    other = replace(digits, train=shuffled(digits.train), val=shuffled(digits.val))
-    honest = run_experiment(small(method), tmp_path / "a", dataset=digits)
+    other = replace(few_digits, train=shuffled(few_digits.train), val=shuffled(few_digits.val))
+    honest = run_experiment(small(method), tmp_path / "a", dataset=few_digits)
     blind = run_experiment(small(method), tmp_path / "b", dataset=other)
     assert weights(honest) == weights(blind)
     assert (honest.path / "labels.csv").read_bytes() == (blind.path / "labels.csv").read_bytes()
     assert learnt(honest)[2]["nmi_labels"] > learnt(blind)[2]["nmi_labels"] + 0.1
 
 
-def test_clusters_follow_the_labels_beyond_chance(tmp_path, digits):
-    run = run_experiment(small(), tmp_path / "run", dataset=digits)
+def test_clusters_follow_the_labels_beyond_chance(tmp_path, few_digits):
+    run = run_experiment(small(), tmp_path / "run", dataset=few_digits)
     rows = (run.path / "labels.csv").read_text().splitlines()[1:]
     clusters = np.array([int(row.rpartition(",")[2]) for row in rows])
     rng = np.random.default_rng(0)
     chance = [
-        normalized_mutual_info_score(rng.permutation(digits.train.labels), clusters)
+        normalized_mutual_info_score(rng.permutation(few_digits.train.labels), clusters)
         for _ in range(100)
     ]
     nmi = run.summary()["final"]["nmi_labels"]
-    assert nmi == pytest.approx(normalized_mutual_info_score(digits.train.labels, clusters))
+    assert nmi == pytest.approx(normalized_mutual_info_score(few_digits.train.labels, clusters))
     assert nmi > np.quantile(chance, 0.99)
 
 
-class Killed(Exception):
-    """Stands for a kill at a given epoch."""
-
-
-SWAPPED = {
-    "targets": "batch",
-    "views": 2,
-    "small_views": 1,
-    "teacher_momentum": 0.9,
-    "schedule": "cosine",
-    "warmup_epochs": 1.0,
-}
-
-
-@pytest.mark.parametrize(
-    ("method", "swapped"),
-    [
-        *((method, {}) for method in ("stdp", "kmeans", "kmeans-warm", "sinkhorn", "random")),
-        *((method, SWAPPED) for method in ("stdp", "kmeans-warm", "sinkhorn")),
-    ],
-)
-def test_a_resumed_run_is_the_unbroken_one(tmp_path, digits, method, swapped, monkeypatch):
-    config = small(method, epochs=4, checkpoint_minutes=0.0, **swapped)
-    whole = run_experiment(config, tmp_path / "whole", dataset=digits)
-
-    train = Trainer.epoch
-
-    def killed(self, images, labels, epoch, targets):
-        if epoch == 3:
-            raise Killed
-        return train(self, images, labels, epoch, targets)
-
-    monkeypatch.setattr(Trainer, "epoch", killed)
-    with pytest.raises(Killed):
-        run_experiment(config, tmp_path / "broken", dataset=digits)
-    monkeypatch.setattr(Trainer, "epoch", train)
-    broken = run_experiment(config, tmp_path / "broken", dataset=digits, resume=True)
-    assert weights(broken) == weights(whole)
-    assert learnt(broken) == learnt(whole)
-    assert broken.summary()["final"] == whole.summary()["final"]
-    assert broken.summary()["untrained"] == whole.summary()["untrained"]
-
-
-def test_resume_refuses_another_config_and_leaves_finished_runs(tmp_path, digits):
-    run = run_experiment(small(epochs=1), tmp_path / "run", dataset=digits)
+def test_resume_refuses_another_config_and_leaves_finished_runs(tmp_path, few_digits):
+    run = run_experiment(small(epochs=1), tmp_path / "run", dataset=few_digits)
     before = weights(run)
-    again = run_experiment(small(epochs=1), tmp_path / "run", dataset=digits, resume=True)
+    again = run_experiment(small(epochs=1), tmp_path / "run", dataset=few_digits, resume=True)
     assert weights(again) == before
     with pytest.raises(UserError, match="another config"):
-        run_experiment(small(epochs=2), tmp_path / "run", dataset=digits, resume=True)
+        run_experiment(small(epochs=2), tmp_path / "run", dataset=few_digits, resume=True)
 
 
-def test_untrained_network(tmp_path, digits):
-    run = run_experiment(small("none"), tmp_path / "run", dataset=digits)
+def test_untrained_network(tmp_path, few_digits):
+    run = run_experiment(small("none"), tmp_path / "run", dataset=few_digits)
     (record,) = run.metrics()
     assert record["epoch"] == 0
     assert record["loss"] is None
     assert run.summary()["final"] == run.summary()["untrained"]
     assert not (run.path / "labels.csv").exists()
-    trained = run_experiment(small(epochs=1), tmp_path / "other", dataset=digits)
+    trained = run_experiment(small(epochs=1), tmp_path / "other", dataset=few_digits)
     assert trained.summary()["untrained"] == run.summary()["untrained"]
 
 
-def test_without_labels_everything_but_accuracy_is_there(tmp_path, digits):
+def test_without_labels_everything_but_accuracy_is_there(tmp_path, few_digits):
     bare = replace(
-        digits,
-        train=replace(digits.train, labels=None),
-        val=replace(digits.val, labels=None),
+        few_digits,
+        train=replace(few_digits.train, labels=None),
+        val=replace(few_digits.val, labels=None),
         class_names=None,
     )
     run = run_experiment(small(epochs=2), tmp_path / "run", dataset=bare)
@@ -204,14 +128,14 @@ def test_without_labels_everything_but_accuracy_is_there(tmp_path, digits):
     assert record["nmi_previous"] > 0
 
 
-def test_evaluation_and_reassignment_intervals(tmp_path, digits):
+def test_evaluation_and_reassignment_intervals(tmp_path, few_digits):
     config = replace(small(epochs=4, reassign_every=2), evaluation=EvaluationConfig(every=3))
-    records = run_experiment(config, tmp_path / "run", dataset=digits).metrics()
+    records = run_experiment(config, tmp_path / "run", dataset=few_digits).metrics()
     assert [r["linear_probe_accuracy"] is not None for r in records] == [False, False, True, True]
     assert [r["seconds_clustering"] > 0 for r in records] == [True, False, True, False]
 
 
-def test_the_head_is_kept_or_reset(tmp_path, digits, monkeypatch):
+def test_the_head_is_kept_or_reset(tmp_path, few_digits, monkeypatch):
     resets = []
     monkeypatch.setattr(Trainer, "forget_head", lambda self, epoch: resets.append(epoch))
     for method, head, expected in [
@@ -222,20 +146,20 @@ def test_the_head_is_kept_or_reset(tmp_path, digits, monkeypatch):
         ("kmeans", "kept", []),
     ]:
         resets.clear()
-        run_experiment(small(method, head=head), tmp_path / f"{method}-{head}", dataset=digits)
+        run_experiment(small(method, head=head), tmp_path / f"{method}-{head}", dataset=few_digits)
         assert resets == expected, (method, head)
 
 
-def test_a_loaded_model_repeats_the_run(tmp_path, digits):
-    run = run_experiment(small("kmeans"), tmp_path / "run", dataset=digits)
+def test_a_loaded_model_repeats_the_run(tmp_path, few_digits):
+    run = run_experiment(small("kmeans"), tmp_path / "run", dataset=few_digits)
     model, shape = load_model(RunDir.open(run.path))
     assert shape == (1, 8, 8)
     rows = (run.path / "labels.csv").read_text().splitlines()[1:]
     expected = [int(row.rpartition(",")[2]) for row in rows]
-    assert model.assign(digits.train.images).labels.tolist() == expected
+    assert model.assign(few_digits.train.images).labels.tolist() == expected
     network = load(run.path)
     assert not network.training
-    images = digits.train.images.take(torch.arange(5))
+    images = few_digits.train.images.take(torch.arange(5))
     torch.testing.assert_close(network.features(images / 255), model.features(images))
 
 
@@ -250,7 +174,7 @@ class Tiny(torch.nn.Module):
         return torch.relu(self.layer(x.flatten(1)))
 
 
-def test_own_backbone_and_clusterer_from_python(tmp_path, digits):
+def test_own_backbone_and_clusterer_from_python(tmp_path, few_digits):
     from sklearn.cluster import MiniBatchKMeans
 
     torch.manual_seed(0)
@@ -258,7 +182,7 @@ def test_own_backbone_and_clusterer_from_python(tmp_path, digits):
     run = run_experiment(
         small("none", epochs=2),
         tmp_path / "run",
-        dataset=digits,
+        dataset=few_digits,
         backbone=backbone,
         clusterer=clusterer,
     )
@@ -276,39 +200,41 @@ def test_own_backbone_and_clusterer_from_python(tmp_path, digits):
         (replace(small(), clustering=ClusteringConfig(class_path="a.b")), "cannot be imported"),
     ],
 )
-def test_bad_input_leaves_no_run_directory(tmp_path, digits, config, message):
+def test_bad_input_leaves_no_run_directory(tmp_path, few_digits, config, message):
     if config.accelerator == "cuda" and torch.cuda.is_available():
         pytest.skip("this machine has the device")
     with pytest.raises(UserError, match=message):
-        run_experiment(config, tmp_path / "run", dataset=digits)
+        run_experiment(config, tmp_path / "run", dataset=few_digits)
     assert not (tmp_path / "run").exists()
 
 
-def test_metrics_are_json_that_any_reader_takes(tmp_path, digits):
-    run = run_experiment(small(epochs=1), tmp_path / "run", dataset=digits)
+def test_metrics_are_json_that_any_reader_takes(tmp_path, few_digits):
+    run = run_experiment(small(epochs=1), tmp_path / "run", dataset=few_digits)
     for line in (run.path / "metrics.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
-def test_a_run_that_fails_in_its_first_epoch_leaves_nothing(tmp_path, digits):
+def test_a_run_that_fails_in_its_first_epoch_leaves_nothing(tmp_path, few_digits):
     with pytest.raises(UserError, match="diverged"):
-        run_experiment(small(learning_rate=1e30), tmp_path / "run", dataset=digits)
+        run_experiment(small(learning_rate=1e30), tmp_path / "run", dataset=few_digits)
     assert not (tmp_path / "run").exists()
 
 
-def test_own_objects_are_named_in_the_config(tmp_path, digits):
-    run = run_experiment(small("none", epochs=0), tmp_path / "run", dataset=digits, backbone=Tiny())
+def test_own_objects_are_named_in_the_config(tmp_path, few_digits):
+    run = run_experiment(
+        small("none", epochs=0), tmp_path / "run", dataset=few_digits, backbone=Tiny()
+    )
     assert run.config().backbone.name == "custom"
     assert run.config().backbone.class_path.endswith("test_runner.Tiny")
 
 
 @pytest.mark.parametrize("method", ["stdp", "kmeans"])
-def test_more_images_than_are_held_are_reduced_as_they_come(tmp_path, digits, method):
+def test_more_images_than_are_held_are_reduced_as_they_come(tmp_path, few_digits, method):
     config = replace(small(method), reduction=ReductionConfig(n_components=8, max_samples=100))
-    run = run_experiment(config, tmp_path / "run", dataset=digits)
-    whole = run_experiment(small(method), tmp_path / "whole", dataset=digits)
+    run = run_experiment(config, tmp_path / "run", dataset=few_digits)
+    whole = run_experiment(small(method), tmp_path / "whole", dataset=few_digits)
     labels = (run.path / "labels.csv").read_text().splitlines()
-    assert len(labels) == 1 + len(digits.train)
+    assert len(labels) == 1 + len(few_digits.train)
     few, all_ = run.summary()["final"], whole.summary()["final"]
     assert few["nmi_labels"] > all_["nmi_labels"] - 0.15
     # A probe that learnt from other images' labels would be at chance, 0.1.

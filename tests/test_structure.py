@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own, or from its own package.
 LAYERS = [
     {"errors", "progress", "tables"},
-    {"keyed_random", "imports", "config", "files", "processes"},
+    {"keyed_random", "imports", "interruption", "config", "files", "processes"},
     {"runtime"},
     {"config_files", "data"},
     {"backbones", "run_dir"},

@@ -1,5 +1,6 @@
 """The command line: parses, calls, prints. No logic of its own."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -13,14 +14,27 @@ from deepstdp.cli.study import study, study_parser
 from deepstdp.cli.train import train, train_parser
 from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
 from deepstdp.errors import UserError
+from deepstdp.interruption import (
+    EXIT_CODE,
+    TERMINATED,
+    Interrupted,
+    terminated_like_interrupted,
+)
 from deepstdp.runtime import is_first_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 2 for what the user can mend."""
+    """Run a command.
+
+    Returns:
+        The exit code: 0; 1 if what was checked is wrong, or a trial failed; 2 for what the user can
+        mend; 75 if it was told to stop and can go on; 130 or 143 if it was told to stop by SIGINT
+        or SIGTERM where nothing is kept.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return _dispatch(arguments)
+        with terminated_like_interrupted():
+            return _dispatch(arguments)
     except UserError as error:
         if is_first_process() or not error.is_shared:
             print(f"deepstdp: error: {error}", file=sys.stderr)
@@ -29,9 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what = f"{error.filename}: " if error.filename else ""
         print(f"deepstdp: error: {what}{error.strerror or error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except Interrupted as error:
+        if is_first_process():
+            print(f"deepstdp: {error}", file=sys.stderr)
+        return EXIT_CODE
+    except KeyboardInterrupt as error:
         print("deepstdp: interrupted", file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if TERMINATED in error.args else signal.SIGINT)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from deepstdp.config import Config
 from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.errors import UserError
 from deepstdp.files import Record
+from deepstdp.interruption import is_restarted
 from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_run_figures
 from deepstdp.run_dir import RunDir
@@ -40,12 +41,14 @@ def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     runtime = launch(config)
     group = runtime.group
     path = group.first(lambda: Path(args.run_dir) if args.run_dir else _new_run_dir(config))
+    # One that was killed and started again by torchrun or SLURM goes on where it was.
+    resume = args.resume or (args.run_dir is not None and is_restarted())
     with ConsoleProgress() if group.is_first else SILENT as progress:
         run = run_experiment(
             config,
             path,
-            resume=args.resume,
-            overwrite=args.overwrite,
+            resume=resume,
+            overwrite=args.overwrite and not resume,
             progress=progress,
             runtime=runtime,
         )

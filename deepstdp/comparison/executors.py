@@ -3,14 +3,15 @@
 import os
 import queue
 import threading
+import time
 import traceback
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
 
-from deepstdp.comparison.processes import Worker, thread_settings
-from deepstdp.comparison.trials import Trial, TrialDied
+from deepstdp.comparison.processes import SECONDS_TO_STOP, Worker, thread_settings
+from deepstdp.comparison.trials import Trial, TrialDied, TrialStopped
 from deepstdp.config import DataConfig
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.errors import UserError
@@ -29,11 +30,12 @@ class Executor(ABC):
         Raises:
             UserError: the trial cannot be run; it would not fare better the next time.
             TrialDied: it ended for any other reason.
+            TrialStopped: ``stop`` was called.
         """
 
     @abstractmethod
     def stop(self) -> None:
-        """End all trials that run elsewhere; ``run`` raises ``TrialDied`` from now on."""
+        """End all trials that run elsewhere; ``run`` raises ``TrialStopped`` from now on."""
 
 
 class DatasetOfSeed:
@@ -115,6 +117,10 @@ class Processes(Executor):
             worker = self._start(trial, settings)
             try:
                 worker.wait()
+            except TrialDied:
+                if self._stopped:
+                    raise TrialStopped from None
+                raise
             finally:
                 self._running.discard(worker)
         finally:
@@ -123,7 +129,7 @@ class Processes(Executor):
     def _start(self, trial: Trial, settings: dict[str, str]) -> Worker:
         with self._lock:  # so that no worker starts unseen while stop() goes through them
             if self._stopped:
-                raise TrialDied("stopped")
+                raise TrialStopped
             try:
                 worker = Worker(trial, settings, Path.cwd())
             except OSError as error:
@@ -132,11 +138,15 @@ class Processes(Executor):
             return worker
 
     def stop(self) -> None:
-        """See ``Executor``."""
+        """See ``Executor``. Trials have some seconds to write a checkpoint."""
         with self._lock:
             self._stopped = True
-            for worker in list(self._running):
-                worker.kill()
+            running = list(self._running)
+        for worker in running:
+            worker.stop()
+        end = time.monotonic() + SECONDS_TO_STOP
+        for worker in running:
+            worker.kill_after(max(0.0, end - time.monotonic()))
 
 
 def visible_gpus() -> list[str]:

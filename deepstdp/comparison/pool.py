@@ -3,6 +3,7 @@
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Literal
 
 from deepstdp.comparison.executors import DatasetOfSeed, Executor, Processes, ThisProcess
@@ -11,6 +12,7 @@ from deepstdp.comparison.trials import Trial, TrialDied
 from deepstdp.config import Config
 from deepstdp.config.checks import require
 from deepstdp.errors import UserError
+from deepstdp.interruption import Interrupted
 from deepstdp.progress import Progress
 
 
@@ -81,10 +83,17 @@ class TrialPool:
     def __enter__(self) -> "TrialPool":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._executor.stop()
         self._pool.shutdown()
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted("stopped: the same command goes on") from None
 
 
 def _make_executor(

@@ -16,6 +16,9 @@ from deepstdp.errors import UserError
 USER_ERROR = 65
 """Exit code of a worker whose trial raised a ``UserError``."""
 
+SECONDS_TO_STOP = 10.0
+"""What a worker has to finish its step and write a checkpoint."""
+
 _THREAD_SETTINGS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -83,8 +86,15 @@ class Worker:
         if code > 0:
             raise TrialDied(f"ended with exit code {code} (see {self._log})")
 
-    def kill(self) -> None:
-        """End the trial and all that it started."""
+    def stop(self) -> None:
+        """Tell the trial to finish its step, write a checkpoint and end; it is not waited for."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def kill_after(self, seconds: float) -> None:
+        """End the trial, and all that it started, unless it ends by itself in so many seconds."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from deepstdp.comparison.executors import Executor
 from deepstdp.comparison.processes import Worker, thread_settings
-from deepstdp.comparison.trials import Trial, TrialDied
+from deepstdp.comparison.trials import Trial, TrialDied, TrialStopped
 from deepstdp.errors import UserError
 from deepstdp.imports import require_extra
 from deepstdp.processes import usable_cpus
@@ -63,7 +63,7 @@ class RayCluster(Executor):
     def run(self, trial: Trial) -> None:
         """See ``Executor``."""
         if self._stopped:
-            raise TrialDied("stopped")
+            raise TrialStopped
         errors = self._ray.exceptions
         settings = thread_settings(self._n_threads)
         task = self._task.remote(trial, settings, Path.cwd())
@@ -75,6 +75,8 @@ class RayCluster(Executor):
                 raise error.cause from None
             raise TrialDied(f"{type(error.cause).__name__}: {error.cause}") from error
         except errors.RayError as error:
+            if self._stopped:
+                raise TrialStopped from None
             raise TrialDied(f"Ray lost it: {str(error).strip().splitlines()[0]}") from error
         finally:
             self._running.discard(task)

@@ -56,6 +56,10 @@ class TrialDied(Exception):
     """A trial ended without a result, for a reason that may not hold the next time."""
 
 
+class TrialStopped(Exception):
+    """A trial did not finish because all were told to stop."""
+
+
 def parse_methods(text: str) -> list[str]:
     """Method names from ``a,b,c``; ``untrained`` is another name of ``none``.
 

@@ -10,12 +10,14 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
-from deepstdp.comparison.processes import USER_ERROR
+from deepstdp.comparison.processes import SECONDS_TO_STOP, USER_ERROR
 from deepstdp.config import Config
 from deepstdp.config_files import load_config
 from deepstdp.errors import UserError
+from deepstdp.interruption import EXIT_CODE, Interrupted
 from deepstdp.progress import ConsoleProgress
 from deepstdp.runner import run_experiment
 
@@ -31,6 +33,9 @@ def main(path: Path) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return USER_ERROR
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        return EXIT_CODE
     return 0
 
 
@@ -42,8 +47,13 @@ def _read_config() -> Config:
 
 
 def _end_with_parent() -> None:
-    """Wait until standard input closes, then end with whatever this process has started."""
+    """Wait until standard input closes, then end with whatever this process has started.
+
+    A run has some time to finish its step and to write a checkpoint.
+    """
     os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_STOP)
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 

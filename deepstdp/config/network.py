@@ -66,6 +66,7 @@ class TrainingConfig:
             same draws, applied to the data in cluster order), or ``shuffle``.
         reassign_every: epochs from one clustering to the next.
         checkpoint_minutes: minutes between checkpoints.
+        checkpoints_kept: how many are kept, for the case that the last one is damaged.
     """
 
     epochs: int = 20
@@ -84,11 +85,12 @@ class TrainingConfig:
     sampler: Literal["uniform", "as-published", "shuffle"] = "uniform"
     reassign_every: int = 1
     checkpoint_minutes: float = 5.0
+    checkpoints_kept: int = 2
 
     def __post_init__(self) -> None:
         require_types(self, "training.")
         require(self.epochs >= 0, "training.epochs must not be negative")
-        for name in ("batch_size", "reassign_every", "views"):
+        for name in ("batch_size", "reassign_every", "views", "checkpoints_kept"):
             require(getattr(self, name) >= 1, f"training.{name} must be at least 1")
         require(self.learning_rate > 0, "training.learning_rate must be positive")
         at_least_zero = ("momentum", "weight_decay", "checkpoint_minutes", "warmup_epochs")

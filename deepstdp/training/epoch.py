@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from deepstdp.backbones import Network
 from deepstdp.config import Config
 from deepstdp.data.images import Images
 from deepstdp.errors import UserError
+from deepstdp.processes import Group
 from deepstdp.progress import Progress
 from deepstdp.runtime import Runtime
 from deepstdp.training.compilation import compiled
@@ -25,6 +27,26 @@ from deepstdp.training.views import ASSIGNED, make_view, make_views, view_keys
 
 Targets = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
 """From an augmented view of each image to a distribution over clusters."""
+
+
+AfterStep = Callable[[int, Float[Tensor, ""]], None]
+"""Told how many steps of the epoch are done, and the sum of their losses on this process."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """How far an epoch had come when the run stopped.
+
+    Attributes:
+        step: steps done.
+        loss_sums: sum of their losses on each process.
+    """
+
+    step: int = 0
+    loss_sums: list[float] = field(default_factory=list)
+
+
+FROM_THE_START = Begun()
 
 
 class Trainer:
@@ -71,6 +93,19 @@ class Trainer:
         for parameter in self.student.head.parameters():
             self.optimizer.state.pop(parameter, None)
 
+    def momentum(self) -> dict[str, Tensor]:
+        """The optimiser's state, by the names of the student's parameters."""
+        named = self.student.named_parameters()
+        states = {name: self.optimizer.state.get(parameter) for name, parameter in named}
+        return {name: state["momentum_buffer"] for name, state in states.items() if state}
+
+    def restore_momentum(self, buffers: dict[str, Tensor]) -> None:
+        """Continue from ``momentum()``."""
+        for name, parameter in self.student.named_parameters():
+            if name in buffers:
+                buffer = buffers[name].to(parameter.device)
+                self.optimizer.state[parameter]["momentum_buffer"] = buffer
+
     def loss_scale(self) -> dict[str, float]:
         """State of the scaling of ``16-mixed``, to be saved."""
         return self._runtime.fabric.strategy.precision.state_dict()
@@ -85,6 +120,8 @@ class Trainer:
         pseudo_labels: Int64[Tensor, "n"],
         epoch: int,
         targets: Targets | None = None,
+        begun: Begun = FROM_THE_START,
+        after_step: AfterStep | None = None,
     ) -> float:
         """Show as many images as there are, once augmented.
 
@@ -93,6 +130,8 @@ class Trainer:
             pseudo_labels: one for each, alike on all processes; the sampler's, and the targets.
             epoch: keys order, augmentation and dropout.
             targets: what batches are to be classified as, in the place of the pseudo-labels.
+            begun: how far the epoch has come already.
+            after_step: called after each step; may end the epoch by an exception.
 
         Returns:
             The mean loss.
@@ -105,17 +144,20 @@ class Trainer:
         keys = occurrence_keys(order)
         self.student.train()
         now = torch.tensor(epoch, device=pseudo_labels.device)
-        total = torch.zeros((), device=pseudo_labels.device)
-        steps = batches(len(order), config.training.batch_size, max(2, group.size))
+        total = torch.tensor(_loss_sum(begun, group), device=pseudo_labels.device)
+        steps = batches(len(order), config.training.batch_size, max(2, group.size))[begun.step :]
         own = [_share(rows, group.rank, group.size) for rows in steps]
         shown = zip(steps, own, images.batches([order[rows] for rows in own]), strict=True)
-        for rows, mine, batch in self._progress.track(shown, f"epoch {epoch}", len(steps)):
+        tracked = self._progress.track(shown, f"epoch {epoch}", len(steps))
+        for step, (rows, mine, batch) in enumerate(tracked, begun.step + 1):
             self._set_learning_rate(epoch - 1 + rows.stop / len(order))
             if targets is None:
                 wanted = pseudo_labels[order[mine]]
             else:
                 wanted = targets(self._assigned(batch, keys[mine], now))
             total += self._step(batch, keys[mine], wanted, rows.stop - rows.start, now)
+            if after_step is not None:
+                after_step(step, total)
         mean = group.sum(total).item() / len(order)
         group.each(lambda: _check_finite(mean, epoch))
         return mean
@@ -169,6 +211,13 @@ def _check_finite(loss: float, epoch: int) -> None:
             f"training diverged: the loss is {loss} in epoch {epoch}; "
             "lower --training.learning_rate"
         )
+
+
+def _loss_sum(begun: Begun, group: Group) -> float:
+    """Own part of the sum; the first process takes all, if another number of them had parts."""
+    if len(begun.loss_sums) == group.size:
+        return begun.loss_sums[group.rank]
+    return sum(begun.loss_sums, 0.0) if group.is_first else 0.0
 
 
 def _share(rows: slice, rank: int, size: int) -> slice:
