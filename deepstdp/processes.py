@@ -5,7 +5,8 @@ learnt (synapses, centroids, components, weights) all of them hold whole and ali
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import torch
@@ -145,6 +146,20 @@ def shared_error(message: str) -> UserError:
     error = UserError(message)
     error.is_shared = True
     return error
+
+
+@contextmanager
+def torch_threads_kept() -> Iterator[None]:
+    """Around compiled code: numba's OpenMP sets the number of threads of PyTorch too.
+
+    A run that goes on in a new process would compute its first step with other sums.
+    """
+    n = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != n:
+            torch.set_num_threads(n)
 
 
 def usable_cpus() -> int:

@@ -84,7 +84,9 @@ class RunDir:
         Raises:
             UserError: there is something already that must not be overwritten.
         """
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        # A process that was killed as it made the folder left the beginning of a config at most.
+        begun = {"config.yaml.tmp"}
+        if not path.exists() or (path.is_dir() and {p.name for p in path.iterdir()} <= begun):
             return
         strange = [] if path.is_dir() else [path.name]
         if path.is_dir():

@@ -2,9 +2,13 @@
 
 import atexit
 import os
+import signal
+import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import torch
@@ -17,6 +21,8 @@ from deepstdp.progress import quiet
 
 _BANNERS = ("lightning_fabric", "lightning.fabric")
 """Loggers that greet."""
+
+_LOOK_SECONDS = 1.0
 
 _RANK_VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
@@ -47,6 +53,8 @@ def launch(config: Config) -> Runtime:
     Raises:
         UserError: this machine does not have what the config asks for.
     """
+    if not is_first_process():  # before it waits for the others
+        Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     fabric = _fabric(config.accelerator, config.devices, config.num_nodes, config.precision)
     with quiet(*_BANNERS):
         fabric.launch()
@@ -60,6 +68,13 @@ def launch(config: Config) -> Runtime:
     if not alone:
         atexit.register(_leave)
     return Runtime(fabric, ALONE if alone else DistributedGroup(fabric.device))
+
+
+def _end_with_parent(parent: int) -> None:
+    """Without the process that started this one nobody would end it: it would wait for ever."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
 
 def _leave() -> None:

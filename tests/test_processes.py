@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -39,3 +43,15 @@ def test_an_error_of_the_first_is_raised():
 
     with pytest.raises(UserError, match="no"):
         ALONE.first(refuse)
+
+
+def test_compiled_code_leaves_the_number_of_torch_threads():
+    """numba's OpenMP would set it for the whole process, and a resumed run differ in its sums."""
+    code = (
+        "import torch, deepstdp\n"
+        "before = torch.get_num_threads()\n"
+        "deepstdp.STDPClustering(2, max_iter=1).fit(torch.randn(20, 3))\n"
+        "assert torch.get_num_threads() == before, torch.get_num_threads()\n"
+    )
+    threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **threads})

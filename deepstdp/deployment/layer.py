@@ -11,6 +11,7 @@ from deepstdp.config.deployment import Reset
 from deepstdp.deployment import kernels
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant, Spikes
+from deepstdp.processes import torch_threads_kept
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class SpikingLayer:
             v = v.clamp(min=self._lowest)
         return fired.permute(0, 1, 3, 4, 2)
 
+    @torch_threads_kept()
     def compiled(self, incoming: Spikes | Constant) -> UInt8[Tensor, "b t y x o"]:
         """The same in time that goes with the spikes there are (see ``kernels.fire``)."""
         connection = self.connection

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deepstdp.errors import UserError
+from deepstdp.processes import torch_threads_kept
 from deepstdp.spiking.encoding import WORD_STEPS
 from deepstdp.spiking.engines import cpu_kernels as kernels
 from deepstdp.spiking.engines.base import Circuit, Response, Sums
@@ -26,6 +27,7 @@ _CHUNKS_PER_THREAD = 4
 class CPUEngine:
     """Compiled by numba on first use; as many threads as ``numba.get_num_threads()``."""
 
+    @torch_threads_kept()
     def present(self, inputs: Input, circuit: Circuit, collect: bool) -> Response:
         """See ``Engine.present``.
 

@@ -1,0 +1,1 @@
+"""What runs survive: faults at random moments, and what came of them."""
