@@ -20,6 +20,7 @@ from deepstdp import STDPClustering
 from deepstdp.clustering.stdp import layer
 from deepstdp.config import STDPConfig
 from deepstdp.errors import UserError
+from deepstdp.files import save_tensors
 
 
 @pytest.mark.filterwarnings("ignore:STDPClustering")
@@ -196,7 +197,10 @@ def test_save_and_load(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"bad")
     with pytest.raises(UserError, match="is damaged"):
         STDPClustering.load(tmp_path / "bad.safetensors")
-    save_file({"w": torch.ones(1)}, tmp_path / "other.safetensors", {"info": json.dumps({})})
+    save_file({"w": torch.ones(1)}, tmp_path / "strange.safetensors")
+    with pytest.raises(UserError, match="was not written by this version of deepstdp"):
+        STDPClustering.load(tmp_path / "strange.safetensors")
+    save_tensors(tmp_path / "other.safetensors", {"w": torch.ones(1)}, {})
     with pytest.raises(UserError, match="holds no STDPClustering"):
         STDPClustering.load(tmp_path / "other.safetensors")
 
