@@ -20,13 +20,13 @@ class Normalise(nn.Module):
     @classmethod
     def fit(cls, images: UInt8[Tensor, "n c h w"]) -> "Normalise":
         """Measure the images (a constant channel keeps its scale)."""
-        chunks = images.split(4096)
-        count = images.numel() / images.shape[1]
-        means = [(chunk.double() / 255).sum(dim=(0, 2, 3)) for chunk in chunks]
-        mean = torch.stack(means).sum(dim=0) / count
-        centre = mean[:, None, None]
-        squares = [(chunk.double() / 255 - centre).square().sum(dim=(0, 2, 3)) for chunk in chunks]
-        std = (torch.stack(squares).sum(dim=0) / count).sqrt()
+        # How often each of the 256 values occurs tells both, and takes no memory to speak of.
+        channels = [torch.bincount(c.reshape(-1), minlength=256) for c in images.movedim(1, 0)]
+        counts = torch.stack(channels).double().cpu()
+        share, values = counts / images[:, 0].numel(), torch.arange(256).double() / 255
+        mean = share @ values
+        variance = (share * (values - mean[:, None]).square()).sum(dim=1)
+        std = variance.sqrt()
         return cls(mean.float(), torch.where(std < 1e-6, 1.0, std).float())
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -1,7 +1,6 @@
 """The estimator: scikit-learn's own checks, and what it promises beyond them."""
 
 import inspect
-import json
 import warnings
 from dataclasses import fields
 
@@ -305,7 +304,7 @@ def test_numpy_parameters_can_be_saved(tmp_path):
 
 def test_a_state_of_another_kind_is_refused(tmp_path):
     info = {"parameters": {}}
-    save_file({"n_passes": torch.ones(1)}, tmp_path / "a.safetensors", {"info": json.dumps(info)})
+    save_tensors(tmp_path / "a.safetensors", {"n_passes": torch.ones(1)}, info)
     with pytest.raises(UserError, match="not that of a spiking layer"):
         STDPClustering.load(tmp_path / "a.safetensors")
 
