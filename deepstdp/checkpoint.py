@@ -4,6 +4,7 @@ No generator has a state to save, since all randomness is keyed.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -85,13 +86,7 @@ class Keeper:
         """
         if self._group.size > 1 and step % _STEPS_TOGETHER:
             return
-        stop, due = self._agreed()
-        if stop or due:
-            sums = self._group.gather(loss_sum.reshape(1))
-            self._position.begun = Begun(step, sums.tolist())
-            self._save()
-        if stop:
-            raise Interrupted(f"stopped: --resume goes on from {self._run.path}")
+        self._keep(lambda: Begun(step, self._group.gather(loss_sum.reshape(1)).tolist()))
 
     def after_epoch(self, epoch: int, seconds: dict[str, float]) -> None:
         """The same between two epochs.
@@ -107,9 +102,16 @@ class Keeper:
         position.epoch, position.begun = epoch, Begun()
         for name, value in seconds.items():
             position.seconds[name] += value
+        self._keep(Begun)
+
+    def _keep(self, begun: Callable[[], Begun]) -> None:
+        """Save a checkpoint here, if it is due or the last; ``begun`` is asked only then."""
         stop, due = self._agreed()
         if stop or due:
-            self._save()
+            self._position.begun = begun()
+            self._position.wall_seconds = self.wall_seconds()
+            self._group.first(lambda: save_checkpoint(self._run, self._loop, self._position))
+            self._saved_at = self.wall_seconds()
         if stop:
             raise Interrupted(f"stopped: --resume goes on from {self._run.path}")
 
@@ -122,11 +124,6 @@ class Keeper:
         due = self._group.is_first and minutes >= self._loop.config.training.checkpoint_minutes
         stop, due_too = self._group.sum(torch.tensor([self._stop.is_made, due]).long()).tolist()
         return stop > 0, due_too > 0
-
-    def _save(self) -> None:
-        self._position.wall_seconds = self.wall_seconds()
-        self._group.first(lambda: save_checkpoint(self._run, self._loop, self._position))
-        self._saved_at = self.wall_seconds()
 
 
 def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
@@ -161,10 +158,10 @@ def restore_checkpoint(run: RunDir, loop: Loop, progress: Progress) -> Position:
         UserError: a checkpoint that is whole does not fit the run.
     """
     group = loop.model.runtime.group
-    path = group.first(lambda: _last_whole(run, progress))
-    if path is None:
+    found = group.first(lambda: _last_whole(run, progress))
+    if found is None:
         return Position()
-    tensors, info = run.load_checkpoint(path)
+    path, (tensors, info) = found
     try:
         return _take_up(loop, tensors, info)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -172,15 +169,13 @@ def restore_checkpoint(run: RunDir, loop: Loop, progress: Progress) -> Position:
         raise UserError(f"{path} is no checkpoint of this run ({reason})") from None
 
 
-def _last_whole(run: RunDir, progress: Progress) -> Path | None:
+def _last_whole(run: RunDir, progress: Progress) -> tuple[Path, tuple[Tensors, Record]] | None:
     for path in run.checkpoints():
         try:
-            run.load_checkpoint(path)
+            return path, run.load_checkpoint(path)
         except UserError as error:
             progress.line(f"{error}: going on from the one before it")
             path.rename(path.with_suffix(".damaged"))
-        else:
-            return path
     return None
 
 

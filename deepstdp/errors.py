@@ -9,3 +9,8 @@ class UserError(ValueError):
     """
 
     is_shared = False
+
+
+def one_line(message: str) -> str:
+    """A message of several lines as one."""
+    return " ".join(part.strip() for part in message.split("\n") if part.strip())

@@ -200,8 +200,9 @@ def load_model(
         clusterer: the same for the clusterer.
 
     Raises:
-        UserError: the run is unfinished or damaged.
+        UserError: the run is unfinished or damaged, or names code and is not trusted.
     """
+    run.check_code({"backbone.class_path": backbone, "clustering.class_path": clusterer})
     weights, info = run.load_tensors("weights")
     channels, height, width = info["input_shape"]
     blank = InMemory(torch.zeros(1, channels, height, width, dtype=torch.uint8))
@@ -225,7 +226,7 @@ def load_model(
     return model, (channels, height, width)
 
 
-def load(run: str | Path) -> Network:
+def load(run: str | Path, trust_code: bool = False) -> Network:
     """The trained ConvNet of a run, as a module in eval mode on the CPU or GPU there is.
 
     It maps (B, C, H, W) images in [0, 1], of the run's size, to (B, K) logits; its ``features``
@@ -234,8 +235,12 @@ def load(run: str | Path) -> Network:
     >>> network = load("runs/spiking")  # doctest: +SKIP
     >>> features = network.features(images)  # doctest: +SKIP
 
+    Args:
+        run: the folder of a finished run.
+        trust_code: whether its config may name code of its own, which is imported.
+
     Raises:
         UserError: see ``load_model``.
     """
-    model, _ = load_model(RunDir.open(Path(run)))
+    model, _ = load_model(RunDir.open(Path(run), trust_code))
     return model.network.eval()

@@ -46,13 +46,16 @@ class Stopwatch:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._open: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Count what happens inside for ``stage``."""
-        start = self._now()
-        yield
-        self._seconds[stage] += self._now() - start
+        self._open[stage] = self._now()
+        try:
+            yield
+        finally:
+            self._seconds[stage] += self._now() - self._open.pop(stage)
 
     def _now(self) -> float:
         if self._device.type == "cuda":
@@ -60,8 +63,10 @@ class Stopwatch:
         return time.perf_counter()
 
     def so_far(self) -> dict[str, float]:
-        """Seconds by stage since the last ``lap``."""
-        return dict(self._seconds)
+        """Seconds by stage since the last ``lap``, the open ones among them."""
+        now = self._now() if self._open else 0.0
+        running = {stage: now - start for stage, start in self._open.items()}
+        return {s: self._seconds[s] + running.get(s, 0.0) for s in {*self._seconds, *running}}
 
     def resume(self, seconds: dict[str, float]) -> None:
         """Continue from ``so_far()``."""

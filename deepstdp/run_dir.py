@@ -7,15 +7,17 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
 from deepstdp.config import Config
 from deepstdp.config_files import dump_config, load_config
+from deepstdp.config_files.trust import check_trusted, code_named
 from deepstdp.errors import UserError
 from deepstdp.files import (
     Record,
@@ -72,10 +74,11 @@ class RunDir:
 
     Args:
         path: the folder.
+        trust_code: whether its config may name code of its own (``class_path``).
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, trust_code: bool = True) -> None:
+        self.path, self._trust_code = path, trust_code
 
     @classmethod
     def check_new(cls, path: Path, overwrite: bool) -> None:
@@ -119,19 +122,36 @@ class RunDir:
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path) -> "RunDir":
-        """An existing run.
+    def open(cls, path: Path, trust_code: bool = False) -> "RunDir":
+        """An existing run, of whomever.
+
+        Args:
+            path: the folder.
+            trust_code: whether a model may be loaded from it that has code of its own.
 
         Raises:
             UserError: this is no run directory.
         """
         if not (path / "config.yaml").is_file():
             raise UserError(f"{path} is not a run directory: it has no config.yaml")
-        return cls(path)
+        return cls(path, trust_code)
 
     def config(self) -> Config:
         """The run's resolved config."""
-        return load_config(self.path / "config.yaml")
+        return load_config(self.path / "config.yaml", trust_code=True)  # nothing is imported yet
+
+    def check_code(self, given: Mapping[str, Any]) -> None:
+        """Check that a model of this run may be built.
+
+        Args:
+            given: objects in the place of what settings would import; None, if there are none.
+
+        Raises:
+            UserError: its config names code, and the run is not trusted.
+        """
+        if not self._trust_code:
+            named = code_named(self.config())
+            check_trusted(self.path, {k: v for k, v in named.items() if given[k] is None})
 
     def check_config(self, config: Config) -> None:
         """Check that this run was made with ``config``, on whatever machine.

@@ -112,7 +112,7 @@ def _earlier(path: Path, config: Config, resume: bool, overwrite: bool) -> RunDi
     if not resume or not (path / "config.yaml").exists():
         RunDir.check_new(path, overwrite)
         return None
-    run = RunDir.open(path)
+    run = RunDir.open(path, trust_code=True)  # its config is to be that of the caller
     run.check_config(config)
     return run
 

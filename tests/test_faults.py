@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.faults.kinds import KINDS, Injector, full_disk, may_mount, rank
+from benchmarks.faults.injector import Injector
+from benchmarks.faults.kinds import KINDS, full_disk, may_mount, rank
 from benchmarks.faults.runs import bytes_lost
 
 

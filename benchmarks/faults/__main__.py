@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.faults.kinds import KINDS, Count, Injector, full_disk, kill, may_mount
+from benchmarks.faults.injector import Count, Injector
+from benchmarks.faults.kinds import KINDS, full_disk, kill, may_mount
 from benchmarks.hardware import save
 from deepstdp.tables import markdown_table
 

@@ -4,14 +4,13 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from benchmarks.faults.runs import AGAIN, RECIPE, Ended, Run, bytes_lost, outcome
+from benchmarks.faults.injector import Count, Injector
+from benchmarks.faults.runs import AGAIN, RECIPE, Ended, Run
 from deepstdp.files import load_tensors
 
 TRAIN = ("train", *RECIPE)
@@ -19,79 +18,6 @@ COMPARE = ("compare", *RECIPE, "--methods", "stdp,kmeans", "--seeds", "1", "--wo
 
 _MOST_A_RUN = 4
 """Kills of one run, one after the other."""
-
-
-@dataclass
-class Count:
-    """What came of a kind of fault.
-
-    Attributes:
-        injected: faults.
-        recovered: those after which the results were those of an unbroken run, to the byte.
-        bytes_lost: in the files of the others.
-        failures: what is known of these.
-    """
-
-    injected: int = 0
-    recovered: int = 0
-    bytes_lost: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    def add(self, n: int, lost: int, what: str) -> None:
-        """Count ``n`` faults of one run."""
-        self.injected += n
-        self.bytes_lost += lost
-        if lost:
-            self.failures.append(what)
-        else:
-            self.recovered += n
-
-
-class Injector:
-    """Makes runs, hurts them at random moments and compares what they leave.
-
-    Args:
-        folder: for the runs.
-        rng: says when and where.
-    """
-
-    def __init__(self, folder: Path, rng: np.random.Generator) -> None:
-        self.folder, self.rng = folder, rng
-        self._expected: dict[Sequence[str], tuple[dict[str, bytes], float]] = {}
-        self._n_runs = 0
-
-    def new(self, command: Sequence[str]) -> Run:
-        """A run that has not begun."""
-        self._n_runs += 1
-        return Run(self.folder / f"run-{self._n_runs}", command)
-
-    def moment(self, command: Sequence[str]) -> float:
-        """Seconds after the start, somewhere in the time that an unbroken run takes."""
-        return float(self.rng.uniform(0, self._unbroken(command)[1]))
-
-    def expected(self, command: Sequence[str]) -> dict[str, bytes]:
-        """What an unbroken run leaves."""
-        return self._unbroken(command)[0]
-
-    def _unbroken(self, command: Sequence[str]) -> tuple[dict[str, bytes], float]:
-        if command not in self._expected:
-            for _ in range(2):  # the first one compiles
-                run, start = self.new(command), os.times().elapsed
-                ended = run.finish()
-                assert ended.code == 0, ended.errors
-                seconds = os.times().elapsed - start
-            self._expected[command] = (outcome(run.path), seconds)
-        return self._expected[command]
-
-    def check(self, count: Count, n: int, run: Run, command: Sequence[str], what: str) -> None:
-        """Finish a run, and count its faults."""
-        try:
-            ended = run.finish()
-        except TimeoutError as error:
-            count.add(n, 1, f"{what}: hangs: {error}")
-            return
-        lost = bytes_lost(self.expected(command), outcome(run.path))
-        count.add(n, lost, f"{what}: exit code {ended.code}, {ended.errors.strip()[-300:]}")
 
 
 def kill(injector: Injector, n: int) -> Count:
@@ -108,21 +34,15 @@ def terminate(injector: Injector, n: int) -> Count:
 def _signalled(injector: Injector, n: int, number: int, allowed: set[int]) -> Count:
     count = Count()
     while count.injected < n:
-        run, hits, ends = injector.new(TRAIN), 0, []
-        while hits < min(_MOST_A_RUN, n - count.injected):
-            run.start()
-            if not run.is_running_after(injector.moment(TRAIN)):
-                run.end()
-                break
-            assert run.process is not None
-            run.process.send_signal(number)
+        run, ends = injector.new(TRAIN), list[Ended]()
+        while len(ends) < min(_MOST_A_RUN, n - count.injected) and injector.is_caught(run):
+            run.hit(number)
             ends.append(run.end())
-            hits += 1
         wrong = [ended for ended in ends if ended.code not in allowed | {0}]
         if wrong:
-            count.add(hits, 1, f"exit code {wrong[0].code}: {wrong[0].errors}")
-        elif hits:
-            injector.check(count, hits, run, TRAIN, signal.Signals(number).name)
+            count.add(len(ends), 1, f"exit code {wrong[0].code}: {wrong[0].errors}")
+        elif ends:
+            injector.check(count, len(ends), run, signal.Signals(number).name)
     return count
 
 
@@ -130,14 +50,11 @@ def damage(injector: Injector, n: int) -> Count:
     """The last checkpoint of a killed run cut short, emptied, or with a bit turned."""
     count = Count()
     while count.injected < n:
-        run = injector.new(TRAIN)
-        run.start()
-        if run.is_running_after(injector.moment(TRAIN)):
-            assert run.process is not None
-            run.process.kill()
+        run = injector.caught(TRAIN)
+        run.hit(signal.SIGKILL)
         run.end()
         checkpoints = sorted((run.path / "checkpoints").glob("*.safetensors"))
-        if not checkpoints:  # killed too early, or finished
+        if not checkpoints:  # killed too early
             continue
         content = bytearray(checkpoints[-1].read_bytes())
         place = int(injector.rng.integers(len(content)))
@@ -145,7 +62,7 @@ def damage(injector: Injector, n: int) -> Count:
         if how == "bit":
             content[place] ^= 1 << int(injector.rng.integers(8))
         checkpoints[-1].write_bytes(content if how == "bit" else content[: place * (how == "cut")])
-        injector.check(count, 1, run, TRAIN, f"checkpoint: {how} at byte {place}")
+        injector.check(count, 1, run, f"checkpoint: {how} at byte {place}")
     return count
 
 
@@ -166,7 +83,7 @@ def full_disk(injector: Injector, n: int) -> Count:
                 continue
             _mount("-o", "remount,size=1g", str(disk))
             if _one_line(ended, "No space left on device"):
-                injector.check(count, 1, run, TRAIN, f"disk of {kib} KiB")
+                injector.check(count, 1, run, f"disk of {kib} KiB")
             else:
                 count.add(1, 1, f"disk of {kib} KiB: exit code {ended.code}, {ended.errors}")
         finally:
@@ -186,7 +103,7 @@ def file_limit(injector: Injector, n: int) -> Count:
         if ended.code == 0:
             continue
         if _one_line(ended, "File too large"):
-            injector.check(count, 1, run, TRAIN, f"files of {most} bytes")
+            injector.check(count, 1, run, f"files of {most} bytes")
         else:
             count.add(1, 1, f"files of {most} bytes: exit code {ended.code}, {ended.errors}")
     return count
@@ -194,23 +111,21 @@ def file_limit(injector: Injector, n: int) -> Count:
 
 def rank(injector: Injector, n: int) -> Count:
     """SIGKILL of one of two processes that share a run, by turns."""
-    command = (*TRAIN, "--devices", "2")
     count = Count()
     while count.injected < n:
-        run = injector.new(command)
-        run.start()
-        if run.is_running_after(injector.moment(command)) and run.children():
-            assert run.process is not None
-            which = count.injected % 2
-            os.kill([run.process.pid, run.children()[0]][which], signal.SIGKILL)
-            try:
-                run.end()
-            except TimeoutError:
-                count.add(1, 1, f"rank {which} killed: the other one hangs")
-                continue
-            injector.check(count, 1, run, command, f"rank {which} killed")
-        else:
+        run = injector.caught((*TRAIN, "--devices", "2"))
+        which, others = count.injected % 2, run.children()
+        if not others:  # not started yet
+            run.hit(signal.SIGKILL)
             run.end()
+            continue
+        os.kill(others[0], signal.SIGKILL) if which else run.hit(signal.SIGKILL)
+        try:
+            run.end()
+        except TimeoutError:
+            count.add(1, 1, f"rank {which} killed: the other one hangs")
+        else:
+            injector.check(count, 1, run, f"rank {which} killed")
     return count
 
 
@@ -218,15 +133,13 @@ def worker(injector: Injector, n: int) -> Count:
     """SIGKILL of one of two trials of a comparison, which is to go on by itself."""
     count = Count()
     while count.injected < n:
-        run = injector.new(COMPARE)
-        run.start()
-        if not run.is_running_after(injector.moment(COMPARE)) or not (found := run.children()):
+        run = injector.caught(COMPARE)
+        found = run.children()
+        if found:
+            os.kill(int(injector.rng.choice(found)), signal.SIGKILL)
+            injector.compare(count, 1, run, run.end(), "worker killed")
+        else:  # none started yet
             run.end()
-            continue
-        os.kill(int(injector.rng.choice(found)), signal.SIGKILL)
-        ended = run.end()
-        lost = bytes_lost(injector.expected(COMPARE), outcome(run.path))
-        count.add(1, lost, f"worker killed: exit code {ended.code}, {ended.errors[-300:]}")
     return count
 
 
@@ -264,8 +177,7 @@ def clock(injector: Injector, n: int) -> Count:
             {**AGAIN, "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
         )
         ended = run.end()
-        lost = bytes_lost(injector.expected(TRAIN), outcome(run.path))
-        count.add(1, lost, f"clock: exit code {ended.code}, {ended.errors[-300:]}")
+        injector.compare(count, 1, run, ended, "clock")
     return count
 
 

@@ -49,7 +49,7 @@ class Run:
 
     def __init__(self, path: Path, command: Sequence[str]) -> None:
         where = "--run_dir" if command[0] == "train" else "--out"
-        self.path = path
+        self.path, self.arguments = path, command
         self.command = [sys.executable, "-m", "deepstdp", *command, where, str(path)]
         self.process: subprocess.Popen[str] | None = None
 
@@ -103,6 +103,11 @@ class Run:
         """Start it again, and wait."""
         self.start()
         return self.end()
+
+    def hit(self, number: int) -> None:
+        """Send it a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def children(self) -> list[int]:
         """Processes that it has started and that live."""

@@ -5,20 +5,19 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import command_parser, from_options
+from deepstdp.cli.options import add_run, command_parser, from_options, open_run
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.config_files import parse
 from deepstdp.deployment.run import convert_run
 from deepstdp.deployment.table import conversion_tables
 from deepstdp.progress import ConsoleProgress
 from deepstdp.report.deployment_figures import save_conversion_figure
-from deepstdp.run_dir import RunDir
 
 
 def convert_parser() -> ArgumentParser:
     """Options of ``deepstdp convert``."""
     parser = command_parser("convert", "Turn a trained ConvNet into integrate-and-fire neurons.")
-    parser.add_argument("run", help="a finished run directory")
+    add_run(parser, help="a finished run directory")
     parser.add_argument("--out", type=str | None, help="folder (default: spiking, in the run)")
     parser.add_class_arguments(ConversionConfig, None)
     return parser
@@ -27,7 +26,7 @@ def convert_parser() -> ArgumentParser:
 def convert(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp convert``."""
     args = parse(parser, arguments)
-    run = RunDir.open(Path(args.run))
+    run = open_run(args)
     out = Path(args.out) if args.out else run.path / "spiking"
     config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:

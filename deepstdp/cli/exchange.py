@@ -7,7 +7,13 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from deepstdp.cli.options import command_parser, from_options, require_folder
+from deepstdp.cli.options import (
+    add_run,
+    command_parser,
+    from_options,
+    open_run,
+    require_folder,
+)
 from deepstdp.config.deployment import ConversionConfig, Reset
 from deepstdp.config_files import parse
 from deepstdp.deployment.exchange.convnet import SUFFIX, export_onnx, verify_onnx
@@ -15,13 +21,12 @@ from deepstdp.deployment.exchange.dialects import DIALECTS, Target
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
 from deepstdp.errors import UserError
 from deepstdp.progress import ConsoleProgress
-from deepstdp.run_dir import RunDir
 
 
 def export_parser() -> ArgumentParser:
     """Options of ``deepstdp export``."""
     parser = command_parser("export", "Write a trained run for a simulator, a chip or a server.")
-    parser.add_argument("run", help="a finished run directory")
+    add_run(parser, help="a finished run directory")
     parser.add_argument(
         "--target",
         type=Target | Literal["onnx"],
@@ -44,7 +49,7 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     out, suffix = Path(args.out), SUFFIX if args.target == "onnx" else ".nir"
     if out.suffix != suffix:
         raise UserError(f"--out must end in {suffix} for --target {args.target}, not be {out.name}")
-    run = RunDir.open(Path(args.run))
+    run = open_run(args)
     if args.target == "onnx":
         _refuse_conversion(parser, args)
         with ConsoleProgress() as progress:
@@ -70,14 +75,14 @@ def verify_parser() -> ArgumentParser:
     """Options of ``deepstdp verify``."""
     parser = command_parser("verify", "Replay a run's validation images through an exported file.")
     parser.add_argument("file", help="what deepstdp export wrote")
-    parser.add_argument("--run", required=True, help="the run that it was exported from")
+    add_run(parser, "--run", required=True, help="the run that it was exported from")
     return parser
 
 
 def verify(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     """Run ``deepstdp verify``; the exit code is 1 for a file that is read differently."""
     args = parse(parser, arguments)
-    path, run = Path(args.file), RunDir.open(Path(args.run))
+    path, run = Path(args.file), open_run(args)
     check = verify_onnx if path.suffix == SUFFIX else verify_nir
     with ConsoleProgress() as progress:
         checks = check(path, run, progress)

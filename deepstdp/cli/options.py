@@ -2,11 +2,13 @@
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
 
+from deepstdp.config_files import TRUST_CODE
 from deepstdp.errors import UserError
+from deepstdp.run_dir import RunDir
 
 T = TypeVar("T")
 
@@ -14,6 +16,17 @@ T = TypeVar("T")
 def command_parser(name: str, description: str) -> ArgumentParser:
     """A parser for ``deepstdp NAME``, whose errors are exceptions."""
     return ArgumentParser(exit_on_error=False, prog=f"deepstdp {name}", description=description)
+
+
+def add_run(parser: ArgumentParser, name: str = "run", **kwargs: Any) -> None:
+    """An argument for a run directory, and whether it is trusted."""
+    parser.add_argument(name, **kwargs)
+    parser.add_argument("--trust_code", action="store_true", help=TRUST_CODE)
+
+
+def open_run(args: Namespace) -> RunDir:
+    """The run directory that was given."""
+    return RunDir.open(Path(args.run), args.trust_code)
 
 
 def from_options(kind: type[T], options: Namespace) -> T:

@@ -19,7 +19,7 @@ from deepstdp.study.run import run_study
 from deepstdp.study.spec import overrides_of, read_study
 from deepstdp.study.table import subsets_table
 
-_OWN = ("out", "workers", "executor", "retries")
+_OWN = ("out", "workers", "executor", "retries", "trust_code")
 
 
 def study_parser() -> ArgumentParser:
@@ -46,7 +46,7 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
             raise UserError(f"{path} holds results: --{next(iter(overrides))} cannot change them")
         _show(read_results(path), out)
         return 0
-    planned = read_study(path, overrides)
+    planned = read_study(path, overrides, args.trust_code)
     execution = from_options(Execution, args)
     command = " ".join(["deepstdp study", *arguments])
     with ConsoleProgress() as progress:

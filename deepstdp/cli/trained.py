@@ -7,7 +7,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import command_parser, require_folder
+from deepstdp.cli.options import add_run, command_parser, open_run, require_folder
 from deepstdp.config_files import parse
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.deployment.saved import load_all_spiking
@@ -15,7 +15,6 @@ from deepstdp.files import labels_csv, write_atomically
 from deepstdp.inference import evaluate as measure
 from deepstdp.model import load_model
 from deepstdp.progress import ConsoleProgress
-from deepstdp.run_dir import RunDir
 
 OnError = Literal["stop", "skip"]
 
@@ -23,7 +22,7 @@ OnError = Literal["stop", "skip"]
 def evaluate_parser() -> ArgumentParser:
     """Options of ``deepstdp evaluate``."""
     parser = command_parser("evaluate", "Measure a trained run on its own or on other images.")
-    parser.add_argument("run", help="a run directory")
+    add_run(parser, help="a run directory")
     parser.add_argument("--data.source", type=str | None, help="other images (default: the run's)")
     parser.add_argument("--data.classes", type=str | list[str] | None, help="as in train")
     parser.add_argument("--data.on_error", type=OnError | None, help="as in train")
@@ -35,7 +34,7 @@ def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     args = parse(parser, arguments)
     overrides = {k: v for k, v in vars(args.data).items() if v is not None}
     with ConsoleProgress() as progress:
-        metrics = measure(RunDir.open(Path(args.run)), overrides, progress)
+        metrics = measure(open_run(args), overrides, progress)
     for name, value in metrics.items():
         print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
 
@@ -43,7 +42,7 @@ def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
 def predict_parser() -> ArgumentParser:
     """Options of ``deepstdp predict``."""
     parser = command_parser("predict", "Print the cluster of each image as CSV.")
-    parser.add_argument("run", help="a run directory")
+    add_run(parser, help="a run directory")
     parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
     parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")
     parser.add_argument("--on_error", type=OnError, default="stop", help="skip what is no image")
@@ -57,7 +56,7 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp predict``."""
     args = parse(parser, arguments)
     require_folder("out", args.out)
-    model, (channels, height, width) = load_model(RunDir.open(Path(args.run)))
+    model, (channels, height, width) = load_model(open_run(args))
     chain = load_all_spiking(args.spiking, str(model.device)) if args.spiking else None
     size = height if height == width else None
     with ConsoleProgress() as progress:

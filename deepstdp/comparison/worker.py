@@ -43,7 +43,7 @@ def _read_config() -> Config:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(json.loads(sys.stdin.readline()), encoding="utf-8")
-        return load_config(path)
+        return load_config(path, trust_code=True)  # the user's own
 
 
 def _end_with_parent() -> None:

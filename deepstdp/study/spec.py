@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from deepstdp.comparison.trials import UNTRAINED
 from deepstdp.config import Config
 from deepstdp.config_files import load_config, with_settings
+from deepstdp.config_files.mapping import read_mapping
+from deepstdp.config_files.trust import CODE, check_trusted, code_named
 from deepstdp.errors import UserError
 from deepstdp.files import Record
 
@@ -138,17 +138,18 @@ class Study:
         return replace(self, tuned=self.tuned | dict(tuned))
 
 
-def read_study(path: Path, overrides: Settings | None = None) -> Study:
+def read_study(path: Path, overrides: Settings | None = None, trust_code: bool = False) -> Study:
     """Read a study.
 
     Args:
         path: YAML; see ``studies/`` for examples.
         overrides: settings for all variants, which beat those of the file.
+        trust_code: whether the files may name code of their own (``class_path``).
 
     Raises:
         UserError: the file cannot be read or used; the message says why.
     """
-    content = _read_mapping(path)
+    content = read_mapping(path, "study")
     if unknown := sorted(set(content) - set(_NEEDED) - set(_KEYS)):
         raise UserError(f"{path}: unknown key {unknown[0]}; there are {', '.join(_NEEDED + _KEYS)}")
     if missing := sorted(set(_NEEDED) - set(content)):
@@ -179,6 +180,8 @@ def read_study(path: Path, overrides: Settings | None = None) -> Study:
         overrides=overrides,
     )
     _check(study, path)
+    if not trust_code:
+        _check_trusted(study, path)
     return study
 
 
@@ -211,6 +214,15 @@ def _check(study: Study, path: Path) -> None:
             raise UserError(f"{path} chooses {name} itself: leave --{name} out")
 
 
+def _check_trusted(study: Study, path: Path) -> None:
+    """No code but what the command line names."""
+    searched = {} if study.tuning is None else study.tuning.space
+    for variant in study.variants:
+        named = code_named(study.config(variant)) | searched.get(variant, {})
+        own = {name: named[name] for name in CODE if name in named}
+        check_trusted(path, {k: v for k, v in own.items() if k not in study.overrides})
+
+
 def _check_tuning(study: Study, path: Path) -> None:
     tuning = study.tuning
     if tuning is None:
@@ -230,7 +242,7 @@ def _check_tuning(study: Study, path: Path) -> None:
 def _recipe(path: Path, variant: str, base: Path, settings: Settings) -> Config:
     options = [f"--{name}={_as_option(value)}" for name, value in settings.items()]
     try:
-        return load_config(base, options)
+        return load_config(base, options, trust_code=True)  # the study is checked as a whole
     except UserError as error:
         raise UserError(f"{path}, variant {variant}: {error}") from None
 
@@ -265,18 +277,6 @@ def _read_tuned(path: Path) -> dict[str, Settings]:
     if not isinstance(found, dict):
         raise UserError(f"{path} has no tuning: give the results of a study that has one")
     return {name: dict(of_one["settings"]) for name, of_one in found.items()}
-
-
-def _read_mapping(path: Path) -> Record:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"{path} is not YAML") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold 'key: value' settings")
-    return content
 
 
 def _as_option(value: Any) -> str:

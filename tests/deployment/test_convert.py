@@ -162,7 +162,9 @@ def test_a_backbone_that_does_other_things_than_its_layers_is_refused(tmp_path, 
     grey = ["--backbone.init_args", "{}", "--data.image_size", "8"]
     assert main(["train", *recipe, *own, *grey, "--run_dir", where]) == 0
     with pytest.raises(UserError, match="one after the other, do not compute its features"):
-        convert_run(RunDir.open(tmp_path / "run"), ConversionConfig(), tmp_path / "out")
+        convert_run(
+            RunDir.open(tmp_path / "run", trust_code=True), ConversionConfig(), tmp_path / "out"
+        )
 
 
 @pytest.mark.parametrize(

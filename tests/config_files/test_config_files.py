@@ -48,7 +48,7 @@ def test_a_dumped_config_reads_back_equal(
     )
     path = tmp_path_factory.getbasetemp() / "config.yaml"
     path.write_text(dump_config(config))
-    assert load_config(path) == config
+    assert load_config(path, trust_code=True) == config
 
 
 def test_a_dump_holds_every_setting():
@@ -75,6 +75,14 @@ def test_a_dump_holds_every_setting():
         ("clustering: {method: k-means}", "method"),
         ("[1, 2]", "must hold 'key: value'"),
         ("a: [", "is not YAML"),
+        ("1: 2", "must hold 'key: value'"),
+        ("a: &a [1]\nb: *a", "aliases are not allowed"),
+        ("a: " + "[" * 30 + "]" * 30, "nested more than 20 levels"),
+        ("a: " + "[" * 100_000, "nested more than 20 levels"),
+        ("seed: " + "9" * 5_000, "is not YAML"),
+        ("seed: 2026-99-99", "is not YAML"),
+        ("a: !!python/object/apply:os.getcwd []", "is not YAML"),
+        ("#" * 300_000, "larger than 256 KiB"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, text, message):

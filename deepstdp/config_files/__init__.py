@@ -14,7 +14,11 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from deepstdp.config import Config
-from deepstdp.errors import UserError
+from deepstdp.config_files.mapping import read_mapping
+from deepstdp.config_files.trust import check_trusted, code_in
+from deepstdp.errors import UserError, one_line
+
+TRUST_CODE = "import the classes that a file names (class_path); code of a stranger can do anything"
 
 
 def config_parser(**kwargs: Any) -> ArgumentParser:
@@ -22,6 +26,7 @@ def config_parser(**kwargs: Any) -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, **kwargs)
     parser.add_argument("--config", action="config", help="YAML file with any of the settings")
     parser.add_class_arguments(Config, None)
+    parser.add_argument("--trust_code", action="store_true", help=TRUST_CODE)
     return parser
 
 
@@ -31,18 +36,20 @@ def to_config(parser: ArgumentParser, namespace: Namespace) -> Config:
     return Config(**{field.name: made[field.name] for field in fields(Config)})
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path, overrides: Sequence[str] = (), trust_code: bool = False) -> Config:
     """Read a YAML file.
 
     Args:
         path: the file; what it leaves out keeps its default.
         overrides: command-line options such as ``--training.epochs=3``.
+        trust_code: whether the file may name code of its own (``class_path``).
 
     Raises:
-        UserError: no such file, no YAML, an unknown key or a value of the wrong type.
+        UserError: no such file, no YAML, an unknown key, a value of the wrong type, or code that
+            is not trusted.
     """
     parser = config_parser()
-    arguments = ["--config", str(path), *overrides]
+    arguments = ["--config", str(path), *overrides, *(["--trust_code"] if trust_code else [])]
     return to_config(parser, parse(parser, arguments))
 
 
@@ -65,15 +72,26 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
             raise UserError(f"unknown option {name}{_nearest(name, options)}")
     checked = list(arguments)
     for position, path in _config_paths(arguments):
-        content = _read_yaml(path)
+        content = read_mapping(path)
         check_keys(content, path, Config, extra=_plain_options(options))
+        if "--trust_code" not in arguments:
+            check_trusted(path, code_in(content))
         # The content in the place of the path: for a file jsonargparse changes the current folder,
         # under the feet of other threads; and it takes no empty one.
-        checked[position] = yaml.safe_dump(dict(content), default_flow_style=True)
+        checked[position] = yaml.safe_dump(_unambiguous(content), default_flow_style=True)
     try:
         return parser.parse_args(checked)
     except ArgumentError as error:
-        raise UserError(_one_line(str(error))) from None
+        raise UserError(one_line(str(error))) from None
+
+
+def _unambiguous(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A section of ``class_path`` and ``init_args`` alone jsonargparse takes for a class itself."""
+    kinds = {"backbone": {"name": "custom"}, "clustering": {"method": "custom"}}
+    return {
+        key: kinds[key] | dict(value) if key in kinds and "class_path" in value else value
+        for key, value in content.items()
+    }
 
 
 def with_settings(config: Config, settings: Mapping[str, Any]) -> Config:
@@ -157,28 +175,11 @@ def _config_paths(arguments: Sequence[str]) -> Iterator[tuple[int, Path]]:
             yield position, Path(argument)
 
 
-def _read_yaml(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"config {path} cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"config {path} is not YAML ({_one_line(str(error))})") from None
-    if content is None:
-        return {}
-    if not isinstance(content, Mapping):
-        raise UserError(f"config {path} must hold 'key: value' settings")
-    return content
-
-
 def _plain_options(options: Sequence[str]) -> list[str]:
     """Options of a command that are not settings of the experiment, such as ``run_dir``."""
     names = (option.removeprefix("--") for option in options)
-    return [name for name in names if "." not in name and name not in ("config", "help")]
-
-
-def _one_line(message: str) -> str:
-    return " ".join(part.strip() for part in message.split("\n") if part.strip())
+    never = ("config", "help", "trust_code")  # a file cannot vouch for itself
+    return [name for name in names if "." not in name and name not in never]
 
 
 def _plain(value: Any) -> Any:
