@@ -15,7 +15,7 @@ from torch import Tensor
 from deepstdp.clustering import Assignment
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Metrics
-from deepstdp.files import Record, Tensors, prefixed, unprefixed
+from deepstdp.files import MISFITS, Record, Tensors, prefixed, unprefixed
 from deepstdp.interruption import Interrupted, StopRequest
 from deepstdp.pipeline import STAGES, Loop
 from deepstdp.progress import Progress
@@ -164,7 +164,7 @@ def restore_checkpoint(run: RunDir, loop: Loop, progress: Progress) -> Position:
     path, (tensors, info) = found
     try:
         return _take_up(loop, tensors, info)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except MISFITS as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"{path} is no checkpoint of this run ({reason})") from None
 

@@ -10,6 +10,17 @@ class UserError(ValueError):
 
     is_shared = False
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(message: str) -> str:
+    """A message with escapes for what would break its line or command a terminal.
+
+    File names and files of strangers can hold any character.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+
 
 def one_line(message: str) -> str:
     """A message of several lines as one."""

@@ -22,6 +22,12 @@ from deepstdp.errors import UserError
 Tensors = dict[str, Tensor]
 Record = dict[str, Any]
 
+MISFITS = (
+    *(KeyError, IndexError, AttributeError, TypeError),
+    *(ValueError, RuntimeError, OverflowError, MemoryError),
+)
+"""What a file raises that is whole but holds other things than it should."""
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that appears complete or not at all, even after a power cut."""
@@ -57,6 +63,31 @@ def _sync_folder(folder: Path) -> None:
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a JSON file atomically."""
     write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Record:
+    """Read a JSON file that holds one object.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: it is damaged.
+    """
+    return parse_json(path.read_bytes(), path)
+
+
+def parse_json(content: str | bytes, path: Path) -> Record:
+    """A JSON object that was read from a file.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON, or damaged ({error})") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{path} holds no JSON object")
+    return record
 
 
 def save_tensors(path: Path, tensors: Tensors, info: Record) -> None:

@@ -14,9 +14,10 @@ from deepstdp.backbones.batch_norm import synchronise_batch_norm
 from deepstdp.clustering import Assignment, Clusterer, OnCPU, build_clusterer
 from deepstdp.config import Config
 from deepstdp.data.images import Images, InMemory
+from deepstdp.data.limits import MOST_PIXELS
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer, extract
-from deepstdp.files import Tensors, prefixed, unprefixed
+from deepstdp.files import MISFITS, Record, Tensors, prefixed, unprefixed
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.runtime import Runtime, launch, one_process
@@ -204,7 +205,7 @@ def load_model(
     """
     run.check_code({"backbone.class_path": backbone, "clustering.class_path": clusterer})
     weights, info = run.load_tensors("weights")
-    channels, height, width = info["input_shape"]
+    channels, height, width = _input_shape(run, info)
     blank = InMemory(torch.zeros(1, channels, height, width, dtype=torch.uint8))
     # The device of the run need not be here.
     config = run.config()
@@ -212,18 +213,26 @@ def load_model(
     clustering = replace(config.clustering, stdp=stdp)
     config = replace(config, clustering=clustering, compile=False)
     model = build_model(config, blank, SILENT, backbone, clusterer, one_process())
+    tensors, _ = run.load_tensors("clustering")
     try:
         model.network.load_state_dict(weights)
-    except RuntimeError as error:
+        if clusterer is None or any(name.startswith("clusterer.") for name in tensors):
+            model.load_clustering_tensors(tensors)
+        else:  # an object that was given here keeps what it has learnt
+            on_device = {name: value.to(model.device) for name, value in tensors.items()}
+            model.reducer.load_state(unprefixed("reducer", on_device))
+    except MISFITS as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"the weights of {run.path} do not fit its config ({reason})") from None
-    tensors, _ = run.load_tensors("clustering")
-    if clusterer is None or any(name.startswith("clusterer.") for name in tensors):
-        model.load_clustering_tensors(tensors)
-    else:  # an object that was given here keeps what it has learnt
-        on_device = {name: value.to(model.device) for name, value in tensors.items()}
-        model.reducer.load_state(unprefixed("reducer", on_device))
     return model, (channels, height, width)
+
+
+def _input_shape(run: RunDir, info: Record) -> tuple[int, int, int]:
+    found = info.get("input_shape") if isinstance(info, dict) else None
+    match found:
+        case [1 | 3 as channels, int(height), int(width)] if 0 < height * width <= MOST_PIXELS:
+            return channels, height, width
+    raise UserError(f"{run.path / 'weights.safetensors'} is damaged: images of shape {found}")
 
 
 def load(run: str | Path, trust_code: bool = False) -> Network:

@@ -18,12 +18,15 @@ from jaxtyping import Int64, UInt8
 from deepstdp.config import Config
 from deepstdp.config_files import dump_config, load_config
 from deepstdp.config_files.trust import check_trusted, code_named
+from deepstdp.data.numpy_file import read_arrays
 from deepstdp.errors import UserError
 from deepstdp.files import (
     Record,
     Tensors,
     labels_csv,
     load_tensors,
+    parse_json,
+    read_json,
     save_tensors,
     write_atomically,
     write_json,
@@ -183,8 +186,8 @@ class RunDir:
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return []
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        lines = path.read_bytes().splitlines(keepends=True)
+        return [parse_json(line, path) for line in lines if line.endswith(b"\n")]
 
     def keep_metrics_until(self, epoch: int) -> None:
         """Forget the epochs after ``epoch``: a resumed run does them again."""
@@ -260,8 +263,10 @@ class RunDir:
         path = self.path / "examples.npz"
         if not path.exists():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays["images"], arrays["clusters"]
+        arrays = read_arrays(path, "images")
+        if not {"images", "clusters"} <= set(arrays):
+            raise UserError(f"{path} is damaged: it has no images and clusters")
+        return arrays["images"], arrays["clusters"]
 
     def write_summary(self, summary: Record) -> None:
         """Write ``summary.json``, which marks the run as finished."""
@@ -270,4 +275,4 @@ class RunDir:
     def summary(self) -> Record | None:
         """The summary of a finished run, else None."""
         path = self.path / "summary.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        return read_json(path) if path.exists() else None

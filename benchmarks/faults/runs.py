@@ -112,10 +112,11 @@ class Run:
     def children(self) -> list[int]:
         """Processes that it has started and that live."""
         assert self.process is not None
-        pid = self.process.pid
-        with suppress(FileNotFoundError):
-            return [int(x) for x in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return []
+        found: list[int] = []
+        for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):  # of each thread
+            with suppress(OSError):
+                found += [int(pid) for pid in children.read_text().split()]
+        return found
 
 
 def _group_lives(group: int) -> bool:

@@ -13,7 +13,7 @@ from deepstdp.cli.exchange import export, export_parser, verify, verify_parser
 from deepstdp.cli.study import study, study_parser
 from deepstdp.cli.train import train, train_parser
 from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, printable
 from deepstdp.interruption import (
     EXIT_CODE,
     TERMINATED,
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         what = f"{error.filename}: " if error.filename else ""
-        print(f"deepstdp: error: {what}{error.strerror or error}", file=sys.stderr)
+        print(f"deepstdp: error: {printable(what + str(error.strerror or error))}", file=sys.stderr)
         return 2
     except Interrupted as error:
         if is_first_process():

@@ -14,9 +14,9 @@ from deepstdp.errors import UserError
 from deepstdp.files import Record, write_atomically
 from deepstdp.progress import ConsoleProgress
 from deepstdp.report.study_figures import save_study_figures
+from deepstdp.study.reading import overrides_of, read_study
 from deepstdp.study.results import read_results
 from deepstdp.study.run import run_study
-from deepstdp.study.spec import overrides_of, read_study
 from deepstdp.study.table import subsets_table
 
 _OWN = ("out", "workers", "executor", "retries", "trust_code")

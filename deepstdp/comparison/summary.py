@@ -1,6 +1,5 @@
 """``comparison.json``: what the trials of a comparison show."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from deepstdp.comparison.statistics import (
     versus,
 )
 from deepstdp.evaluation.convergence import best, first_reaching
-from deepstdp.files import Record, write_json
+from deepstdp.files import Record, read_json, write_json
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
 
@@ -49,7 +48,7 @@ def summarise(
         methods[name]["wall_seconds"] = estimate([r["wall_seconds"] for r in of_name])
         methods[name] |= _estimates([record["seconds"] for record in of_name])
     paths = [raw_pixels_path(out, seed) for seed in seeds]
-    records[RAW_PIXELS] = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    records[RAW_PIXELS] = [read_json(path) for path in paths]
     methods[RAW_PIXELS] = {"runs": [p.relative_to(out).as_posix() for p in paths]}
     methods[RAW_PIXELS] |= _estimates([record["final"] for record in records[RAW_PIXELS]])
     first = next(iter(records.values()))[0]

@@ -13,6 +13,7 @@ from deepstdp.data.classes import select_classes
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out, keep_labels
 from deepstdp.data.images import Images, InMemory
 from deepstdp.data.mapped import Mapped
+from deepstdp.data.numpy_file import read_arrays
 from deepstdp.data.resize import resize
 from deepstdp.errors import UserError
 
@@ -34,7 +35,7 @@ def load(path: Path, config: DataConfig, seed: int) -> Dataset:
     Raises:
         UserError: not a NumPy file, a pickled array, or arrays of the wrong shape or type.
     """
-    arrays = _read(path)
+    arrays = read_arrays(path, "images")
     if any(key in arrays for key in _TRAIN_KEYS[0]):
         train = _image_set(arrays, _TRAIN_KEYS, "train", config, path)
         val = _image_set(arrays, _VAL_KEYS, "val", config, path)
@@ -50,7 +51,7 @@ def read_images(path: Path) -> UInt8[Tensor, "n c h w"]:
     Raises:
         UserError: see ``load``.
     """
-    arrays = _read(path)
+    arrays = read_arrays(path, "images")
     keys = (*_IMAGE_KEYS, *_VAL_KEYS[0], *_TRAIN_KEYS[0])
     return _to_images(_find(arrays, keys, path), path)
 
@@ -62,16 +63,6 @@ def _find(
         if key in arrays:
             return arrays[key]
     raise UserError(f"{path} has no array '{keys[0]}', only {', '.join(arrays)}")
-
-
-def _read(path: Path) -> Mapping[str, np.ndarray]:
-    try:
-        # Only an .npy can be mapped; NumPy reads an .npz all the same.
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        return {"images": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except Exception as error:  # a damaged archive raises all kinds
-        reason = str(error).split("\n")[0]
-        raise UserError(f"{path} cannot be read as a NumPy file ({reason})") from None
 
 
 def _image_set(

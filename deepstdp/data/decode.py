@@ -12,10 +12,14 @@ from jaxtyping import Int64, UInt8
 from PIL import Image, UnidentifiedImageError
 
 from deepstdp.data.images import InMemory, Shape
+from deepstdp.data.limits import MOST_PIXELS
 from deepstdp.data.readers import Reader
 from deepstdp.errors import UserError
 from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""No others are tried: Pillow hands some of those to programs such as Ghostscript."""
 
 Pixels = UInt8[np.ndarray, "c h w"]
 
@@ -104,8 +108,14 @@ def decode(content: bytes, size: int | None, n_channels: int = 3) -> Pixels:
     """Decode one image as RGB (or gray, with one channel).
 
     With ``size``, its shorter side is scaled to that and the centre is cut out.
+
+    Raises:
+        UnidentifiedImageError: it is none of ``FORMATS``.
+        ValueError: it has more pixels than an image may have; damaged ones raise all kinds.
     """
-    with Image.open(io.BytesIO(content)) as file:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+        if file.width * file.height > MOST_PIXELS:
+            raise ValueError(f"{file.width} x {file.height} pixels, more than {MOST_PIXELS}")
         # Pillow cuts 16-bit gray at 255 instead of scaling it.
         deep = file.mode.startswith("I;16")
         gray = Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if deep else file
@@ -113,6 +123,8 @@ def decode(content: bytes, size: int | None, n_channels: int = 3) -> Pixels:
     if size is not None and image.size != (size, size):
         scale = size / min(image.size)
         width, height = (max(size, round(side * scale)) for side in image.size)
+        if width * height > MOST_PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels are too long and thin")
         image = image.resize((width, height), Image.Resampling.BILINEAR)
         left, top = (width - size) // 2, (height - size) // 2
         image = image.crop((left, top, left + size, top + size))

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from deepstdp.errors import UserError
+from deepstdp.data.numpy_file import read_arrays
+from deepstdp.errors import UserError, one_line
 
 _FEATURE_KEYS = ("features", "x", "X", "embeddings", "data", "arr_0")
 _LABEL_KEYS = ("labels", "y", "targets")
@@ -64,12 +65,9 @@ def read_features(path: Path, labels_path: Path | None = None) -> FeatureFile:
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise UserError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
+    if path.suffix.lower() not in (".csv", ".txt"):
+        return read_arrays(path, "features")
     try:
-        if path.suffix.lower() in (".csv", ".txt"):
-            return {"features": np.loadtxt(path, delimiter=",", ndmin=2)}
-        mapped = path.suffix.lower() == ".npy"
-        loaded = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-        return {"features": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except Exception as error:  # a damaged file raises all kinds
-        reason = str(error).split("\n")[0]
-        raise UserError(f"{path} cannot be read as .npy, .npz or .csv ({reason})") from None
+        return {"features": np.loadtxt(path, delimiter=",", ndmin=2)}
+    except Exception as error:  # text of any kind
+        raise UserError(f"{path} cannot be read as CSV ({one_line(str(error))})") from None

@@ -1,12 +1,12 @@
 """Files of a folder or of a zip archive, read in the same way and never extracted."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from deepstdp.data.limits import zip_members
 from deepstdp.data.readers import PathReader, Reader, ZipReader
 from deepstdp.errors import UserError
 
@@ -40,13 +40,7 @@ class ZipTree:
     """The files in a zip archive."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                members = archive.infolist()
-        except zipfile.BadZipFile as error:
-            raise UserError(f"{path} is not a zip archive ({error})") from None
-        if any(member.flag_bits & 1 for member in members):
-            raise UserError(f"{path} is encrypted: unpack it, and give the folder")
+        members = zip_members(path)
         self._path = path
         # Some writers separate folders by backslashes, against the standard.
         self._members = {member.filename.replace("\\", "/"): member for member in members}
@@ -111,9 +105,11 @@ def read_text(tree: FileTree, name: str) -> str:
     """A text file of a tree.
 
     Raises:
-        UserError: it is not UTF-8.
+        UserError: it is not UTF-8, or damaged, or larger than a text may be.
     """
     try:
         return tree.reader([name]).read(0).decode()
     except UnicodeDecodeError:
         raise UserError(f"{name} is not a text file in UTF-8") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{name} cannot be read ({error})") from None

@@ -4,10 +4,10 @@ A reader is copied into every worker process, so it holds arrays, not lists of s
 what it reads anew each time: there is no handle that threads or processes could share.
 """
 
-import io
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
+
+from deepstdp.data.limits import check_file_size
 
 Column = Int64[np.ndarray, "n"]
 
@@ -46,7 +48,9 @@ class PathReader:
 
     def read(self, position: int) -> bytes:
         """The content of one file."""
-        return self.path(position).read_bytes()
+        path = self.path(position)
+        check_file_size(path.stat().st_size)
+        return path.read_bytes()
 
     def path(self, position: int) -> Path:
         """Where one file is."""
@@ -97,19 +101,27 @@ class ZipReader:
     method: Column
 
     def read(self, position: int) -> bytes:
-        """The content of one file."""
-        member = zipfile.ZipInfo()
-        member.compress_size = int(self.packed_size[position])
-        member.file_size = int(self.size[position])
-        member.CRC = int(self.checksum[position])
-        member.compress_type = int(self.method[position])
+        """The content of one file.
+
+        Raises:
+            ValueError: it is damaged or too large.
+        """
+        size, packed_size = int(self.size[position]), int(self.packed_size[position])
         # The header in front of a member can be longer than its entry in the directory says.
         offset = int(self.offset[position])
         header = read_slice(self.path, offset, _LOCAL_HEADER)
         offset += _LOCAL_HEADER + sum(struct.unpack("<HH", header[-4:]))
-        packed = read_slice(self.path, offset, member.compress_size)
-        with zipfile.ZipExtFile(io.BytesIO(packed), "r", member) as file:
-            return file.read()
+        content = read_slice(self.path, offset, packed_size)
+        if self.method[position] == zipfile.ZIP_DEFLATED:
+            check_file_size(size)
+            # One byte more than there are, to see what lies about its length; never all of it.
+            try:
+                content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size + 1)
+            except zlib.error as error:
+                raise ValueError(str(error)) from None
+        if len(content) != size or zlib.crc32(content) != self.checksum[position]:
+            raise ValueError("its checksum or its length is wrong")
+        return content
 
 
 def read_slice(path: Path, offset: int, size: int) -> bytes:
@@ -117,7 +129,9 @@ def read_slice(path: Path, offset: int, size: int) -> bytes:
 
     Raises:
         EOFError: the file ends before.
+        ValueError: this is more than an image may have.
     """
+    check_file_size(size)
     with path.open("rb") as file:
         file.seek(offset)
         content = file.read(size)

@@ -12,7 +12,7 @@ from deepstdp.deployment.layer import SpikingLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
 from deepstdp.errors import UserError
-from deepstdp.files import Tensors, load_tensors, prefixed, save_tensors, unprefixed
+from deepstdp.files import MISFITS, Tensors, load_tensors, prefixed, save_tensors, unprefixed
 
 NETWORK, CLUSTERS = "network.safetensors", "clusters.safetensors"
 """A spiking ConvNet, and what follows it up to the cluster."""
@@ -56,7 +56,7 @@ def load_network(path: Path, device: str = "cpu") -> SpikingNetwork:
             )
             layers.append(SpikingLayer(connection, **{name: of_one[name] for name in _PLAIN}))
         return SpikingNetwork(InputCode(**info["code"]), layers)
-    except (KeyError, TypeError, ValueError) as error:
+    except MISFITS as error:
         raise UserError(f"{path} holds no spiking network ({error})") from None
 
 
@@ -103,5 +103,5 @@ def load_all_spiking(folder: str | Path, device: str = "cpu") -> AllSpiking:
         clusterer = STDPPseudoLabels(info["n_clusters"], info["seed"], config)
         clusterer.load_state(unprefixed("neurons", tensors))
         return AllSpiking(network, reduction, clusterer, info["n_steps"])
-    except (KeyError, TypeError, ValueError) as error:
+    except MISFITS as error:
         raise UserError(f"{path} holds no STDP neurons behind a ConvNet ({error})") from None

@@ -1,12 +1,14 @@
 """Figures of a run and of a comparison, drawn from run directories."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from deepstdp.comparison.trials import UNTRAINED
@@ -127,5 +129,16 @@ def colours_of(methods: Iterable[str]) -> dict[str, str]:
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure, and return where."""
+    for text in _named_by_users(figure):
+        text.set_parse_math(False)  # a dollar in it begins no formula
     figure.savefig(path, dpi=110)
     return path
+
+
+def _named_by_users(figure: Figure) -> Iterator[Text]:
+    """Titles and legends."""
+    yield from figure.texts
+    for axes in figure.axes:
+        yield axes.title
+    for legend in figure.findobj(Legend):
+        yield from legend.get_texts()

@@ -1,6 +1,5 @@
 """``<study>.json``: everything that a study measured, enough to draw and count it anew."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -12,7 +11,7 @@ from deepstdp.comparison.statistics import Estimate, estimate, paired_ratio
 from deepstdp.comparison.summary import summarise
 from deepstdp.comparison.sweep import Sweep
 from deepstdp.errors import UserError
-from deepstdp.files import Record, write_json
+from deepstdp.files import Record, read_json, write_json
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
 from deepstdp.study.spec import Study
@@ -129,11 +128,9 @@ def read_results(path: Path) -> Record:
         UserError: the file cannot be read, or is something else.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from None
-    except ValueError:
-        record = None
-    if not isinstance(record, dict) or not {"subsets", "panels", "title"} <= set(record):
+    if not {"subsets", "panels", "title"} <= set(record):
         raise UserError(f"{path} holds no results of a study")
     return record

@@ -13,7 +13,7 @@ from deepstdp.errors import UserError
 from deepstdp.model import load, load_model
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
-from deepstdp.study.spec import read_study
+from deepstdp.study.reading import read_study
 from tests.small_runs import small
 
 CODE = """

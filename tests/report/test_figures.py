@@ -1,7 +1,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from deepstdp.report.figures import colours_of, draw_curves, draw_mosaic
+from deepstdp.report.figures import colours_of, draw_curves, draw_mosaic, save_figure
 
 
 def records(offset):
@@ -46,3 +46,10 @@ def test_mosaic_has_a_row_for_each_cluster_in_order():
     assert len(shown) == 5
     assert [axis.texts[0].get_text() for axis in figure.axes if axis.texts] == ["7", "2"]
     assert np.array_equal(shown[3].images[0].get_array(), images[3].transpose(1, 2, 0))
+
+
+def test_names_are_no_formulas(tmp_path):
+    name = r"a $\frac{ b_$ <i>"
+    figure = draw_curves({name: [records(0.0)]}, {})
+    figure.suptitle(name)
+    assert save_figure(figure, tmp_path / "a.png").stat().st_size > 1000

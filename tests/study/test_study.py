@@ -11,8 +11,8 @@ from deepstdp.comparison.pool import Execution
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT
 from deepstdp.study import tuning as tuning_module
+from deepstdp.study.reading import read_study
 from deepstdp.study.results import over_subsets
-from deepstdp.study.spec import read_study
 from deepstdp.study.tuning import tune
 from tests.helpers import image_bytes
 
@@ -142,7 +142,7 @@ def test_workers_find_the_same(study_file, tmp_path):
     ("name", "content", "message"),
     [
         ("x.json", "{}", "holds no results of a study"),
-        ("x.json", "[", "holds no results of a study"),
+        ("x.json", "[", "is no JSON, or damaged"),
         ("x.yaml", "- 1", "must hold 'key: value' settings"),
         ("x.yaml", "base: [", "is not YAML"),
     ],

@@ -18,8 +18,10 @@ from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import SpikingLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.errors import UserError
-from deepstdp.files import Record, whole
+from deepstdp.files import MISFITS, Record, whole
 from deepstdp.imports import require_extra
+
+_MOST_STEPS = 100_000
 
 MARK = "deepstdp"
 """Key of the metadata that holds ours, as JSON."""
@@ -157,9 +159,13 @@ def read_nir(path: Path) -> NIRFile:
             code=InputCode(**info["input"]),
             expected=expected,
         )
-    except (KeyError, TypeError, ValueError):
+    except MISFITS:
         raise UserError(f"{path} was not written by deepstdp export: nothing to verify") from None
-    if found.n_steps < 1 or found.dt <= 0 or found.reset not in ("soft", "hard"):
+    if (
+        not 1 <= found.n_steps <= _MOST_STEPS
+        or not found.dt > 0
+        or found.reset not in ("soft", "hard")
+    ):
         raise UserError(f"{path}: T, dt and reset in its metadata are no such things")
     if found.code.kind != "constant":
         raise UserError(f"{path}: its input is {found.code.kind}, which is never exported")

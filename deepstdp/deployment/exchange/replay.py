@@ -7,7 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.lib.stride_tricks import sliding_window_view
 
+from deepstdp.deployment.exchange.checks import one_line
 from deepstdp.errors import UserError
+from deepstdp.files import MISFITS
 
 Fired = tuple[np.ndarray, np.ndarray]
 """How often each neuron fires in a step, and what is left of its membrane."""
@@ -35,15 +37,18 @@ def replay(
         multispike: a membrane fires once for each threshold in it, and stays above -threshold.
 
     Raises:
-        UserError: the graph is no such chain.
+        UserError: the graph is no such chain, or its parts do not fit.
     """
     nodes = _chain(graph)
     fire = _several if multispike else _soft if reset == "soft" else _hard
-    parts = [
-        _present(nodes, images[i : i + _BATCH], n_steps, dt, fire)
-        for i in range(0, len(images), _BATCH)
-    ]
-    return np.concatenate(parts)
+    try:
+        parts = [
+            _present(nodes, images[i : i + _BATCH], n_steps, dt, fire)
+            for i in range(0, len(images), _BATCH)
+        ]
+        return np.concatenate(parts)
+    except MISFITS as error:
+        raise UserError(f"the graph cannot be run ({one_line(error)})") from None
 
 
 def _chain(graph: Any) -> list[Any]:

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from deepstdp.errors import UserError
-from deepstdp.study.spec import Range, overrides_of, read_study
+from deepstdp.study.reading import overrides_of, read_study
+from deepstdp.study.spec import Range
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 
@@ -83,7 +84,7 @@ def test_each_subset_has_its_classes(written):
         ({"sedes": [0]}, "unknown key sedes"),
         ({"base": "nothing.yaml"}, "cannot be read"),
         ({"tuned": "nothing.json"}, "cannot be read"),
-        ({"tuned": "recipe.yaml"}, "has no tuning"),
+        ({"tuned": "recipe.yaml"}, "is no JSON, or damaged"),
         ({"variants": {"kmeans": {"training.epoch": 3}}}, "variant kmeans: .*training.epochs"),
         ({"variants": {"kmeans": {"training.epochs": -3}}}, "must not be negative"),
         ({"tuning": {"n_trials": 2}}, "the tuning lacks or misuses"),

@@ -1,0 +1,80 @@
+import csv
+import io
+import json
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from deepstdp.errors import UserError
+from deepstdp.files import labels_csv, load_tensors, parse_json, read_json, save_tensors, whole
+
+_NAMES = st.lists(st.text(st.characters(exclude_characters="\r"), min_size=1), max_size=5)
+
+
+@given(names=_NAMES)
+def test_any_file_name_comes_back_from_csv(names):
+    labels = np.arange(len(names), dtype=np.int64)
+    content = labels_csv("cluster", names, labels).decode("utf-8", "surrogateescape")
+    rows = list(csv.reader(io.StringIO(content, newline="")))
+    assert rows == [["image", "cluster"], *([n, str(i)] for i, n in enumerate(names))]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "no JSON"),
+        (b"[1]", "no JSON object"),
+        (b"[" * 200_000, "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"9" * 10_000, "no JSON"),
+    ],
+)
+def test_what_is_no_json_object_is_refused_in_one_line(tmp_path, content, message):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(UserError, match=message):
+        parse_json(content, tmp_path / "a.json")
+
+
+def test_tensors_come_back_with_their_record(tmp_path):
+    tensors = {"b": torch.arange(3), "a": torch.rand(2, 2)}
+    save_tensors(tmp_path / "a.safetensors", tensors, {"x": [1, "y"]})
+    found, info = load_tensors(tmp_path / "a.safetensors")
+    assert info == {"x": [1, "y"]}
+    assert all(torch.equal(found[name], value) for name, value in tensors.items())
+
+
+def test_every_byte_of_a_file_of_tensors_counts(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"a": torch.arange(4, dtype=torch.uint8)}, {"x": 1})
+    content = path.read_bytes()
+    for i in range(len(content)):
+        changed = bytearray(content)
+        changed[i] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(UserError, match=r"is damaged|was not written by"):
+            load_tensors(path)
+
+
+def test_a_checksum_of_other_tensors_is_wrong(tmp_path):
+    path = tmp_path / "a.safetensors"
+    header = json.dumps({"sha256": "0" * 64, "info": {}})
+    save_file({"a": torch.ones(2)}, path, {"deepstdp": header})
+    with pytest.raises(UserError, match="its checksum is wrong"):
+        load_tensors(path)
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with suppress(ZeroDivisionError), whole(path) as unfinished:
+        unfinished.write_text("new")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
