@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser
 from deepstdp.cli.cluster import cluster, cluster_parser
 from deepstdp.cli.compare import compare, compare_parser
 from deepstdp.cli.convert import convert, convert_parser
+from deepstdp.cli.download import download_parser, fetch
 from deepstdp.cli.exchange import export, export_parser, verify, verify_parser
 from deepstdp.cli.study import study, study_parser
 from deepstdp.cli.train import train, train_parser
@@ -72,6 +73,7 @@ def _overview() -> str:
 # A command returns its exit code; None is 0.
 Command = tuple[Callable[[], ArgumentParser], Callable[[ArgumentParser, Sequence[str]], int | None]]
 COMMANDS: dict[str, Command] = {
+    "download": (download_parser, fetch),
     "train": (train_parser, train),
     "compare": (compare_parser, compare),
     "study": (study_parser, study),
