@@ -31,7 +31,9 @@ def save_study_figures(record: Record, out: Path) -> list[Path]:
             curves = {v: of_seeds for v, of_seeds in curves.items() if len(of_seeds[0]) > 1}
             which = f"-{number}" if len(record["panels"]) > 1 else ""
             target = path.with_name(f"{path.stem}-curves{which}.png")
-            made.append(save_figure(draw_curves(curves, untrained, colours_of(trials)), target))
+            made.append(
+                save_figure(draw_curves(curves, untrained, _colours(subset, list(trials))), target)
+            )
     return made
 
 
@@ -62,7 +64,7 @@ def _draw_panel(axis: Axes, subset: Record, variants: Sequence[str]) -> None:
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center")
         return
     _draw_level(axis, _untrained(subset)["linear_probe_accuracy"])
-    colours = colours_of(variants)
+    colours = _colours(subset, variants)
     for row, name in enumerate(variants):
         values = [100 * t["final"]["linear_probe_accuracy"] for t in subset["trials"][name]]
         colour = colours[name]
@@ -71,7 +73,7 @@ def _draw_panel(axis: Axes, subset: Record, variants: Sequence[str]) -> None:
         ends = [[0], [0]] if ci95 is None else [[100 * (mean - ci95[0])], [100 * (ci95[1] - mean)]]
         axis.errorbar([100 * mean], [row], xerr=ends, fmt="s", color=colour, capsize=3)
     axis.set_yticks(range(len(variants)), variants)
-    axis.invert_yaxis()
+    axis.set_ylim(len(variants) - 0.5, -0.5)
     axis.tick_params(labelbottom=True)
     axis.grid(axis="x", alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
@@ -82,6 +84,12 @@ def _draw_level(axis: Axes, level: Mapping[str, Any]) -> None:
         low, high = (100 * end for end in level["ci95"])
         axis.axvspan(low, high, color="gray", alpha=0.15, linewidth=0)
     axis.axvline(100 * level["mean"], color="gray", linestyle="--", label=UNTRAINED)
+
+
+def _colours(subset: Record, variants: Sequence[str]) -> dict[str, str]:
+    """A colour for each variant of a panel; the baseline has the same in all of them."""
+    baseline = subset["comparison"]["baseline"]
+    return colours_of(sorted(variants, key=lambda name: name != baseline))
 
 
 def _untrained(subset: Record) -> Record:
