@@ -69,10 +69,13 @@ def read_json(path: Path) -> Record:
     """Read a JSON file that holds one object.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        UserError: it is damaged.
+        UserError: there is no such file, or it is damaged.
     """
-    return parse_json(path.read_bytes(), path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    return parse_json(content, path)
 
 
 def parse_json(content: str | bytes, path: Path) -> Record:

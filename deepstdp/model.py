@@ -203,12 +203,12 @@ def load_model(
     Raises:
         UserError: the run is unfinished or damaged, or names code and is not trusted.
     """
-    run.check_code({"backbone.class_path": backbone, "clustering.class_path": clusterer})
+    config = run.config()
+    run.check_code(config, {"backbone.class_path": backbone, "clustering.class_path": clusterer})
     weights, info = run.load_tensors("weights")
     channels, height, width = _input_shape(run, info)
     blank = InMemory(torch.zeros(1, channels, height, width, dtype=torch.uint8))
     # The device of the run need not be here.
-    config = run.config()
     stdp = replace(config.clustering.stdp, engine="auto")
     clustering = replace(config.clustering, stdp=stdp)
     config = replace(config, clustering=clustering, compile=False)

@@ -64,9 +64,10 @@ class Stopwatch:
 
     def so_far(self) -> dict[str, float]:
         """Seconds by stage since the last ``lap``, the open ones among them."""
-        now = self._now() if self._open else 0.0
-        running = {stage: now - start for stage, start in self._open.items()}
-        return {s: self._seconds[s] + running.get(s, 0.0) for s in {*self._seconds, *running}}
+        seconds = dict(self._seconds)
+        for stage, start in self._open.items():
+            seconds[stage] = seconds.get(stage, 0.0) + self._now() - start
+        return seconds
 
     def resume(self, seconds: dict[str, float]) -> None:
         """Continue from ``so_far()``."""

@@ -143,17 +143,18 @@ class RunDir:
         """The run's resolved config."""
         return load_config(self.path / "config.yaml", trust_code=True)  # nothing is imported yet
 
-    def check_code(self, given: Mapping[str, Any]) -> None:
+    def check_code(self, config: Config, given: Mapping[str, Any]) -> None:
         """Check that a model of this run may be built.
 
         Args:
+            config: of the run.
             given: objects in the place of what settings would import; None, if there are none.
 
         Raises:
             UserError: its config names code, and the run is not trusted.
         """
         if not self._trust_code:
-            named = code_named(self.config())
+            named = code_named(config)
             check_trusted(self.path, {k: v for k, v in named.items() if given[k] is None})
 
     def check_config(self, config: Config) -> None:

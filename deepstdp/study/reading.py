@@ -171,10 +171,7 @@ def _range(value: Any) -> Range:
 
 def _read_tuned(path: Path) -> dict[str, Settings]:
     """What the tuning of another study found."""
-    try:
-        found = read_json(path).get("tuning")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    found = read_json(path).get("tuning")
     if not isinstance(found, dict):
         raise UserError(f"{path} has no tuning: give the results of a study that has one")
     return {name: dict(of_one["settings"]) for name, of_one in found.items()}

@@ -127,10 +127,7 @@ def read_results(path: Path) -> Record:
     Raises:
         UserError: the file cannot be read, or is something else.
     """
-    try:
-        record = read_json(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    record = read_json(path)
     if not {"subsets", "panels", "title"} <= set(record):
         raise UserError(f"{path} holds no results of a study")
     return record

@@ -70,9 +70,9 @@ def read_foreign(path: Path, kind: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Exception as error:  # other libraries raise what they like for a damaged file
-        raise UserError(f"{path} is no {kind} file ({one_line(error)})") from None
+        raise UserError(f"{path} is no {kind} file ({kind_and_line(error)})") from None
 
 
-def one_line(error: Exception) -> str:
+def kind_and_line(error: Exception) -> str:
     """What another library raised: its kind, and the first line of what it says."""
     return f"{type(error).__name__}: {error}".split("\n")[0]

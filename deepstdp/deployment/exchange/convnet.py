@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from deepstdp.backbones.network import Network
 from deepstdp.data import load_dataset
-from deepstdp.deployment.exchange.checks import Check, one_line, read_foreign, values_check
+from deepstdp.deployment.exchange.checks import Check, kind_and_line, read_foreign, values_check
 from deepstdp.files import whole
 from deepstdp.imports import require_extra
 from deepstdp.model import FEATURE_BATCH, load_model
@@ -110,7 +110,7 @@ def verify_onnx(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Ch
                 answers = session.run(list(OUTPUTS), {"images": images.numpy()})
                 found.append(np.concatenate(answers, axis=1))
             except Exception as error:  # a file that is another network's
-                return [Check(name, one_line(error), failed=True)]
+                return [Check(name, kind_and_line(error), failed=True)]
     if found[0].shape != expected[0].shape:
         return [Check(name, f"gives values of shape {found[0].shape}", failed=True)]
     most_wrong = MOST_FLIPPED if config.backbone.levels else 0.0

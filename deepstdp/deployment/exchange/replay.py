@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.lib.stride_tricks import sliding_window_view
 
-from deepstdp.deployment.exchange.checks import one_line
+from deepstdp.deployment.exchange.checks import kind_and_line
 from deepstdp.errors import UserError
 from deepstdp.files import MISFITS
 
@@ -48,7 +48,7 @@ def replay(
         ]
         return np.concatenate(parts)
     except MISFITS as error:
-        raise UserError(f"the graph cannot be run ({one_line(error)})") from None
+        raise UserError(f"the graph cannot be run ({kind_and_line(error)})") from None
 
 
 def _chain(graph: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.exchange.checks import Check, counts_check, one_line
+from deepstdp.deployment.exchange.checks import Check, counts_check, kind_and_line
 from deepstdp.deployment.exchange.dialects import Target, dialect
 from deepstdp.deployment.exchange.nir_file import Expected, NIRFile, read_nir, write_nir
 from deepstdp.deployment.exchange.readers import READERS, installed_version, read_and_run
@@ -116,7 +116,7 @@ def _check_reader(file: NIRFile, images: np.ndarray) -> Check:
     try:
         found = read_and_run(file.target, file.graph, images, file.n_steps)
     except Exception as error:  # another library's, on a file that may be wrong
-        return Check(name, one_line(error), failed=True)
+        return Check(name, kind_and_line(error), failed=True)
     if found.shape != file.expected.counts.shape:
         return Check(name, f"gives counts of shape {found.shape}", failed=True)
     return counts_check(name, found, file.expected.counts)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepstdp.deployment.exchange.checks import counts_check, one_line, values_check
+from deepstdp.deployment.exchange.checks import counts_check, kind_and_line, values_check
 
 
 def test_counts_by_hand():
@@ -36,4 +36,4 @@ def test_what_is_no_number_differs():
 
 
 def test_an_error_is_its_first_line():
-    assert one_line(ValueError("this\nand that")) == "ValueError: this"
+    assert kind_and_line(ValueError("this\nand that")) == "ValueError: this"
