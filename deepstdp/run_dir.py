@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
 from deepstdp.config import Config
 from deepstdp.config_files import dump_config, load_config
@@ -249,25 +249,20 @@ class RunDir:
         """Write ``labels.csv``: image, pseudo_label."""
         write_atomically(self.path / "labels.csv", labels_csv("pseudo_label", names, labels))
 
-    def write_examples(
-        self, images: UInt8[np.ndarray, "n c h w"], clusters: Int64[np.ndarray, "n"]
-    ) -> None:
-        """Write the images that the figures show, with their clusters."""
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write ``NAME.npz``."""
         buffer = io.BytesIO()
-        np.savez(buffer, images=images, clusters=clusters)
-        write_atomically(self.path / "examples.npz", buffer.getvalue())
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        write_atomically(self.path / f"{name}.npz", buffer.getvalue())
 
-    def examples(
-        self,
-    ) -> tuple[UInt8[np.ndarray, "n c h w"], Int64[np.ndarray, "n"]] | None:
-        """The images that the figures show, and their clusters; None if there are none."""
-        path = self.path / "examples.npz"
-        if not path.exists():
-            return None
-        arrays = read_arrays(path, "images")
-        if not {"images", "clusters"} <= set(arrays):
-            raise UserError(f"{path} is damaged: it has no images and clusters")
-        return arrays["images"], arrays["clusters"]
+    def arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """What ``write_arrays`` wrote; None if there is nothing.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = self.path / f"{name}.npz"
+        return read_arrays(path, name) if path.exists() else None
 
     def write_summary(self, summary: Record) -> None:
         """Write ``summary.json``, which marks the run as finished."""

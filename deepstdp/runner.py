@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -19,17 +18,15 @@ from deepstdp.data import Dataset, load_dataset
 from deepstdp.environment import hardware, versions
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
+from deepstdp.examples import gather_examples, save_examples
 from deepstdp.few_labels import fine_tuned_accuracies
 from deepstdp.interruption import StopRequest
-from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
 from deepstdp.processes import Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.runtime import Runtime, launch
-
-EXAMPLE_CLUSTERS, EXAMPLES_PER_CLUSTER = 16, 10
 
 
 def run_experiment(
@@ -252,9 +249,8 @@ def _write_results(
     if loop.assignment is not None:
         labels = loop.assignment.labels.cpu().numpy()
         run.write_labels(dataset.train.names, labels)
-        chosen = choose_examples(labels, config.seed)
-        examples = dataset.train.images.take(torch.from_numpy(chosen)).numpy()
-        run.write_examples(examples, labels[chosen])
+        shown = gather_examples(loop.model, dataset.train, loop.assignment, config.seed)
+        save_examples(run, shown)
     for name, value in loop.clock.lap().items():
         position.seconds[name] += value
     summary: dict[str, Any] = {
@@ -277,14 +273,3 @@ def _write_results(
     }
     run.write_summary(summary)
     run.drop_checkpoints()
-
-
-def choose_examples(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Indices of a few random images of each of the largest clusters, largest first."""
-    sizes = np.bincount(labels)
-    generator = numpy_generator(seed, Stream.EXAMPLES)
-    chosen = []
-    for cluster in np.argsort(-sizes, kind="stable")[:EXAMPLE_CLUSTERS]:
-        members = generator.permutation(np.flatnonzero(labels == cluster))
-        chosen.append(np.sort(members[:EXAMPLES_PER_CLUSTER]))
-    return np.concatenate(chosen)

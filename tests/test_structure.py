@@ -26,7 +26,7 @@ LAYERS = [
     {"training"},
     {"model"},
     {"pipeline"},
-    {"checkpoint", "inference", "cluster_features", "few_labels"},
+    {"checkpoint", "inference", "cluster_features", "few_labels", "examples"},
     {"runner", "deployment"},
     {"comparison"},
     {"study"},

@@ -24,6 +24,7 @@ from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.exchange.spiking import export_nir
 from deepstdp.deployment.run import convert_run
 from deepstdp.deployment.saved import load_all_spiking
+from deepstdp.examples import load_examples
 from deepstdp.files import load_tensors, save_tensors
 from deepstdp.model import load_model
 from deepstdp.progress import SILENT
@@ -184,7 +185,7 @@ def _read_records(path: Path) -> None:
     run.config()
     run.metrics()
     run.summary()
-    run.examples()
+    load_examples(run)
 
 
 def _tensors(folder: Path) -> list[Path]:

@@ -12,11 +12,13 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from deepstdp.comparison.trials import UNTRAINED
+from deepstdp.examples import load_examples
 from deepstdp.files import Record
 from deepstdp.run_dir import RunDir
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MOSAIC_ROWS, _MOSAIC_COLUMNS = 16, 10
 _PANELS: tuple[tuple[str, str, float], ...] = (
     ("linear_probe_accuracy", "linear probe accuracy (%)", 100),
     ("knn_accuracy", "k-NN accuracy (%)", 100),
@@ -35,9 +37,10 @@ def save_run_figures(run: RunDir) -> list[Path]:
     if len(run.metrics()) > 1:
         figure = draw_curves({summary["method"]: [run.metrics()]}, summary["untrained"])
         made.append(save_figure(figure, folder / "curves.png"))
-    examples = run.examples()
+    examples = load_examples(run)
     if examples is not None:
-        made.append(save_figure(draw_mosaic(*examples), folder / "clusters.png"))
+        mosaic = draw_mosaic(examples.images, examples.clusters)
+        made.append(save_figure(mosaic, folder / "clusters.png"))
     return made
 
 
@@ -84,9 +87,9 @@ def draw_curves(
 
 
 def draw_mosaic(images: UInt8[np.ndarray, "n c h w"], clusters: Int64[np.ndarray, "n"]) -> Figure:
-    """One row a cluster, in the order in which they come."""
-    order = list(dict.fromkeys(clusters.tolist()))
-    members = {cluster: images[clusters == cluster] for cluster in order}
+    """One row a cluster, in the order in which they come, as many as fit on a page."""
+    order = list(dict.fromkeys(clusters.tolist()))[:_MOSAIC_ROWS]
+    members = {cluster: images[clusters == cluster][:_MOSAIC_COLUMNS] for cluster in order}
     n_columns = max(len(part) for part in members.values())
     figure = Figure(figsize=(n_columns * 0.8 + 1, len(order) * 0.8), layout="constrained")
     grid = figure.subplots(len(order), n_columns, squeeze=False)

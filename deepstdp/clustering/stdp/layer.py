@@ -22,8 +22,9 @@ from deepstdp.spiking import encoding
 from deepstdp.spiking.encoding import SpikeKeys
 from deepstdp.spiking.engines import Engine, Response, make_engine
 from deepstdp.spiking.inputs import Input, SpikeInput
-from deepstdp.spiking.layer import LayerState, initial_state, learn_batch, respond
+from deepstdp.spiking.layer import LayerState, circuit, initial_state, learn_batch, respond
 from deepstdp.spiking.receptors import Receptors, fit_receptors, kind_for
+from deepstdp.spiking.recording import Recording, record
 
 _START, _ORDER, _SUBSET = 0, 1, 2
 _SUBSET_PER_CLUSTER, _SMALL_SUBSET, _LARGE_SUBSET = 10, 5_000, 20_000
@@ -140,6 +141,14 @@ class SpikingLayer:
 
         n_timesteps = self._n_timesteps(samples)
         return respond(state, batches(), n_timesteps, self._engine(samples.device), config)
+
+    def record(self, samples: Samples, keys: SpikeKeys) -> Recording:
+        """What happens step by step as a few samples are labelled; ``keys`` are of their spikes."""
+        state, config = self._on_device_of(samples), self.config
+        n_timesteps = self._n_timesteps(samples)
+        neurons_at_rest = circuit(state, n_timesteps, config, with_theta=config.theta_in_labels)
+        ids = torch.arange(len(samples), device=samples.device)
+        return record(samples.inputs(ids, self.receptors, keys), neurons_at_rest)
 
     def respond_to_spikes(
         self, batches: Iterable[SpikeInput], n_timesteps: int

@@ -1,7 +1,9 @@
 """The readable engine, which specifies what the others must do: torch operations, any device."""
 
+from collections.abc import Iterator
+
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,9 +18,7 @@ class ReferenceEngine:
     def present(self, inputs: Input, circuit: Circuit, collect: bool) -> Response:
         """See ``Engine.present``."""
         trains = inputs.trains(circuit.n_timesteps)
-        # Whole numbers below 2**24: a product of floats is exact.
-        currents = trains.to(torch.float32) @ circuit.synapses.to(torch.float32).T
-        winners, v = compete(currents.to(circuit.threshold.dtype), circuit)
+        winners, v = compete(currents_of(trains, circuit), circuit)
         k = len(circuit.threshold)
         # Column K takes the steps in which nobody fired.
         slots = torch.where(winners == neurons.NOBODY, k, winners)
@@ -31,6 +31,13 @@ class ReferenceEngine:
         )
 
 
+def currents_of(trains: Bool[Tensor, "b t i"], circuit: Circuit) -> Shaped[Tensor, "b t k"]:
+    """I_j(t) = sum_i w_ij s_i(t)."""
+    # Whole numbers below 2**24: a product of floats is exact.
+    currents = trains.to(torch.float32) @ circuit.synapses.to(torch.float32).T
+    return currents.to(circuit.threshold.dtype)
+
+
 def compete(
     currents: Shaped[Tensor, "b t k"], circuit: Circuit
 ) -> tuple[Int64[Tensor, "b t"], Shaped[Tensor, "b k"]]:
@@ -39,18 +46,26 @@ def compete(
     Returns:
         The winner of each step (-1 where nobody fired), and the last membrane potentials.
     """
-    n_samples, n_timesteps, k = currents.shape
-    v = currents.new_zeros(n_samples, k)
-    winners = torch.empty(n_samples, n_timesteps, dtype=torch.int64, device=currents.device)
-    for t in range(n_timesteps):
-        v = neurons.integrate(v, currents[:, t], circuit.leak)
-        winner = neurons.winner_take_all(v, circuit.threshold)
-        if circuit.inhibition is None:
-            v = neurons.hard_inhibition(v, winner)
-        else:
-            v = neurons.graded_inhibition(v, winner, circuit.inhibition)
-        winners[:, t] = winner
+    v = currents.new_zeros(len(currents), currents.shape[2])
+    winners = torch.empty(currents.shape[:2], dtype=torch.int64, device=currents.device)
+    for t, (_, winner, after) in enumerate(competition(currents, circuit)):
+        winners[:, t], v = winner, after
     return winners, v
+
+
+def competition(
+    currents: Shaped[Tensor, "b t k"], circuit: Circuit
+) -> Iterator[tuple[Shaped[Tensor, "b k"], Int64[Tensor, "b"], Shaped[Tensor, "b k"]]]:
+    """Each step's potentials before anybody fires, its winner, and the potentials after it."""
+    v = currents.new_zeros(len(currents), currents.shape[2])
+    for current in currents.unbind(dim=1):
+        before = neurons.integrate(v, current, circuit.leak)
+        winner = neurons.winner_take_all(before, circuit.threshold)
+        if circuit.inhibition is None:
+            v = neurons.hard_inhibition(before, winner)
+        else:
+            v = neurons.graded_inhibition(before, winner, circuit.inhibition)
+        yield before, winner, v
 
 
 def trace(spikes: Float[Tensor, "b t i"], kernel: Shaped[Tensor, "t"]) -> Float[Tensor, "b t i"]:
