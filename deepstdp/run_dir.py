@@ -39,6 +39,7 @@ _OWN_FILES = {
     "labels.csv",
     "examples.npz",
     "figures",
+    "report.html",
     "spiking",
     "weights.safetensors",
     "clustering.safetensors",

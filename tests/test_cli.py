@@ -38,7 +38,8 @@ def test_train_says_what_it_did(run_dir, capsys):
     assert "features" in out
     assert "reduction" in out
     assert f"run: {run_dir}" in out
-    for name in ("config.yaml", "metrics.jsonl", "summary.json", "labels.csv"):
+    assert f"report: {run_dir / 'report.html'}" in out
+    for name in ("config.yaml", "metrics.jsonl", "summary.json", "labels.csv", "report.html"):
         assert (run_dir / name).exists()
     for name in ("curves.png", "clusters.png"):
         assert (run_dir / "figures" / name).read_bytes().startswith(b"\x89PNG")
@@ -200,6 +201,8 @@ def test_compare(class_folder, tmp_path, capsys):
     assert "epochs_speedup" in versus
     assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert (out / "comparison.md").read_text() in printed
+    assert f"report: {out / 'report.html'}" in printed
+    assert "kmeans" in (out / "report.html").read_text()
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("weights.safetensors")}
     assert main(arguments) == 0
     assert "finished already" in capsys.readouterr().out

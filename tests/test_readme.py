@@ -42,6 +42,7 @@ def test_every_command_runs(workplace, capsys):
         "train",
         "compare",
         "study",
+        "report",
         "evaluate",
         "predict",
         "cluster",

@@ -11,6 +11,7 @@ from deepstdp.cli.compare import compare, compare_parser
 from deepstdp.cli.convert import convert, convert_parser
 from deepstdp.cli.download import download_parser, fetch
 from deepstdp.cli.exchange import export, export_parser, verify, verify_parser
+from deepstdp.cli.report import report, report_parser
 from deepstdp.cli.study import study, study_parser
 from deepstdp.cli.train import train, train_parser
 from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
@@ -77,6 +78,7 @@ COMMANDS: dict[str, Command] = {
     "train": (train_parser, train),
     "compare": (compare_parser, compare),
     "study": (study_parser, study),
+    "report": (report_parser, report),
     "evaluate": (evaluate_parser, evaluate),
     "predict": (predict_parser, predict),
     "cluster": (cluster_parser, cluster),

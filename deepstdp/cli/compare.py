@@ -18,6 +18,7 @@ from deepstdp.errors import UserError
 from deepstdp.files import write_atomically
 from deepstdp.progress import ConsoleProgress
 from deepstdp.report.figures import save_comparison_figure, save_run_figures
+from deepstdp.report.page import PAGE, write_report
 
 
 def compare_parser() -> ArgumentParser:
@@ -59,7 +60,8 @@ def compare(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 
 def _print_comparison(sweep: Sweep, out: Path) -> None:
-    for run in chain.from_iterable(sweep.runs.values()):
+    runs = list(chain.from_iterable(sweep.runs.values()))
+    for run in runs:
         save_run_figures(run)
     missing = [failure.trial.key for failure in sweep.failures]
     comparison = summarise(sweep.runs, sweep.seeds, out, missing)
@@ -69,4 +71,5 @@ def _print_comparison(sweep: Sweep, out: Path) -> None:
     levels = {k: v["mean"] for k, v in untrained.items() if isinstance(v, dict)}
     figure = save_comparison_figure(sweep.runs, levels, out)
     print(f"\n{table}\n\n{method_time_shares(comparison)}")
-    print(f"figure: {figure}\ncomparison: {out / 'comparison.json'}\nruns: {out}")
+    page = write_report(runs, out / PAGE)
+    print(f"figure: {figure}\ncomparison: {out / 'comparison.json'}\nruns: {out}\nreport: {page}")

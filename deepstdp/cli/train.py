@@ -14,6 +14,7 @@ from deepstdp.files import Record
 from deepstdp.interruption import is_restarted
 from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_run_figures
+from deepstdp.report.page import PAGE, write_report
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 from deepstdp.runtime import launch
@@ -60,7 +61,7 @@ def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     print(_closing(summary))
     if figures:
         print("figures: " + ", ".join(figure.name for figure in figures))
-    print(f"run: {path}")
+    print(f"run: {path}\nreport: {write_report([run], path / PAGE)}")
 
 
 def _new_run_dir(config: Config) -> Path:

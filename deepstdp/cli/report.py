@@ -1,0 +1,42 @@
+"""``deepstdp report``."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from deepstdp.cli.options import command_parser, require_folder
+from deepstdp.config_files import parse
+from deepstdp.progress import ConsoleProgress
+from deepstdp.report.page import PAGE, write_report
+from deepstdp.run_dir import RunDir
+
+
+def report_parser() -> ArgumentParser:
+    """Options of ``deepstdp report``."""
+    parser = command_parser("report", "Write one page of HTML about a run, or about several.")
+    parser.add_argument("runs", nargs="+", help="run directories, finished or not")
+    parser.add_argument(
+        "--out",
+        type=str | None,
+        help="file (default: report.html in the folder of the run or runs)",
+    )
+    return parser
+
+
+def report(parser: ArgumentParser, arguments: Sequence[str]) -> None:
+    """Run ``deepstdp report``."""
+    args = parse(parser, arguments)
+    require_folder("out", args.out)
+    runs = [RunDir.open(Path(path)) for path in args.runs]
+    with ConsoleProgress() as progress:
+        out = write_report(runs, Path(args.out or _common(runs) / PAGE), progress)
+    print(f"report: {out}")
+
+
+def _common(runs: Sequence[RunDir]) -> Path:
+    """The folder that all runs lie in; of one run, itself."""
+    if len(runs) == 1:
+        return runs[0].path
+    return Path(os.path.commonpath([run.path.resolve() for run in runs]))

@@ -1,0 +1,5 @@
+"""One self-contained page of HTML about one run or several: opens from disk, needs no network."""
+
+from deepstdp.report.page.page import PAGE, write_report
+
+__all__ = ["PAGE", "write_report"]

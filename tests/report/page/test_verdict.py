@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pytest
+
+from deepstdp.config import Config
+from deepstdp.config.clustering import ClusteringConfig
+from deepstdp.report.page.reading import RunView
+from deepstdp.report.page.verdict import verdict, warnings
+from deepstdp.run_dir import RunDir
+
+
+@pytest.fixture
+def view(tmp_path):
+    config = Config(clustering=ClusteringConfig(n_clusters=100))
+
+    def make(probe=0.6, untrained=0.5, method="stdp", n_val=500, summary=True, **final):
+        clustering = replace(config.clustering, method=method)
+        measured = {"linear_probe_accuracy": probe, **final}
+        before = {"linear_probe_accuracy": untrained}
+        found = {"final": measured, "untrained": before, "n_val": n_val, "n_train": 1000}
+        found["n_skipped"] = 0
+        record = found if summary else None
+        return RunView(RunDir(tmp_path), replace(config, clustering=clustering), [{}], record)
+
+    return make
+
+
+def test_one_seed_is_judged_by_its_images(view):
+    # By hand: sqrt(2 * 0.55 * 0.45 / 500) = 0.0315, times 1.96 = 6.2 points.
+    said = verdict({"a": [view(0.6, 0.5)]})[0]
+    assert "better than" in said
+    assert "+10.0 points" in said
+    assert "6.2 points" in said
+    assert "not distinguishable" in verdict({"a": [view(0.55, 0.5)]})[0]
+    assert "worse than" in verdict({"a": [view(0.4, 0.5)]})[0]
+
+
+def test_several_seeds_are_judged_by_their_interval(view):
+    # Gains 10, 12, 14 points: mean 12, t-interval 12 +- 4.303 * 2 / sqrt(3) = 5.0.
+    views = [view(0.6), view(0.62), view(0.64)]
+    said = verdict({"a": views})[0]
+    assert "better than" in said
+    assert "+12.0 points over untrained [+7.0, +17.0], 3 seeds" in said
+    assert "not distinguishable" in verdict({"a": [view(0.4), view(0.62), view(0.64)]})[0]
+
+
+def test_what_nothing_can_be_said_of(view):
+    said = verdict({"a": [view(None, None, assignment_stability=0.9)]})[0]
+    assert "no labels" in said
+    assert "90.0 %" in said
+    assert "not finished" in verdict({"a": [view(summary=False)]})[0]
+    assert "the untrained network" in verdict({"a": [view(method="none")]})[0]
+
+
+@pytest.mark.parametrize(
+    ("final", "said"),
+    [
+        ({"probe": 0.4}, "below the untrained"),
+        ({"n_empty_clusters": 6}, "6 of 100 clusters are empty"),
+        ({"largest_cluster": 0.7}, "collapsed"),
+        ({"assignment_stability": 0.2}, "keep their cluster"),
+        ({"retest_agreement": 0.4}, "other spikes"),
+        ({"n_silent": 101}, "no neuron fire"),
+        ({"summary": False}, "not finished"),
+    ],
+)
+def test_each_illness_is_told(view, final, said):
+    found = warnings(view(**final))
+    assert len(found) == 1
+    assert said in found[0]
+
+
+def test_a_healthy_run_has_no_warnings(view):
+    healthy = {"n_empty_clusters": 5, "largest_cluster": 0.5, "assignment_stability": 0.3}
+    assert warnings(view(**healthy, retest_agreement=0.5, n_silent=100)) == []
+    # k-means makes its clusters anew each epoch: labels that change are no illness of it.
+    assert warnings(view(method="kmeans", assignment_stability=0.01)) == []
+    assert warnings(view(0.4, 0.5, method="none")) == []
