@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,13 @@ def run_experiment(
     except UserError as error:
         raise _with_hint(error, run, group, is_new=resumed is None) from None
     return run
+
+
+def new_run_dir(config: Config) -> Path:
+    """A folder for a run that was given none: ``runs/<source>-<method>-<time>``."""
+    source = Path(config.data.source).stem.replace(" ", "-")
+    method = config.clustering.class_path or config.clustering.method
+    return Path("runs") / f"{source}-{method}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _with_hint(error: UserError, run: RunDir, group: Group, is_new: bool) -> UserError:

@@ -31,6 +31,7 @@ LAYERS = [
     {"comparison"},
     {"study"},
     {"report"},
+    {"api"},
     {"__init__"},
     {"cli"},
     {"__main__"},

@@ -1,13 +1,11 @@
 """``deepstdp train``."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
 from deepstdp.comparison.table import time_shares
-from deepstdp.config import Config
 from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.errors import UserError
 from deepstdp.files import Record
@@ -16,7 +14,7 @@ from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_run_figures
 from deepstdp.report.page import PAGE, write_report
 from deepstdp.run_dir import RunDir
-from deepstdp.runner import run_experiment
+from deepstdp.runner import new_run_dir, run_experiment
 from deepstdp.runtime import launch
 
 
@@ -41,7 +39,7 @@ def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
         RunDir.open(Path(args.run_dir))
     runtime = launch(config)
     group = runtime.group
-    path = group.first(lambda: Path(args.run_dir) if args.run_dir else _new_run_dir(config))
+    path = group.first(lambda: Path(args.run_dir) if args.run_dir else new_run_dir(config))
     # One that was killed and started again by torchrun or SLURM goes on where it was.
     resume = args.resume or (args.run_dir is not None and is_restarted())
     with ConsoleProgress() if group.is_first else SILENT as progress:
@@ -62,12 +60,6 @@ def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     if figures:
         print("figures: " + ", ".join(figure.name for figure in figures))
     print(f"run: {path}\nreport: {write_report([run], path / PAGE)}")
-
-
-def _new_run_dir(config: Config) -> Path:
-    source = Path(config.data.source).stem
-    method = config.clustering.class_path or config.clustering.method
-    return Path("runs") / f"{source}-{method}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _closing(summary: Record) -> str:

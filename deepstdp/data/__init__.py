@@ -1,17 +1,21 @@
 """Images from any source, decoded once into memory or streamed from their files."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from deepstdp.config import DataConfig
-from deepstdp.data import arrays, digits, image_folder, shards, tiny_imagenet
+from deepstdp.data import arrays as arrays_source
+from deepstdp.data import digits, image_folder, shards, tiny_imagenet
 from deepstdp.data.file_tree import open_tree
 from deepstdp.data.image_set import Dataset, ImageSet, hold_out
 from deepstdp.data.images import Images, InMemory
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT, Progress
 
-__all__ = ["Dataset", "ImageSet", "Images", "InMemory", "load_dataset"]
+__all__ = ["Dataset", "ImageSet", "Images", "InMemory", "dataset_of", "load_dataset"]
 
 
 def load_dataset(config: DataConfig, seed: int, progress: Progress = SILENT) -> Dataset:
@@ -25,7 +29,17 @@ def load_dataset(config: DataConfig, seed: int, progress: Progress = SILENT) -> 
     Raises:
         UserError: the source is missing, damaged, empty or has one class only.
     """
-    dataset = _load(config, seed, progress)
+    return _split(_load(config, seed, progress), config, seed)
+
+
+def dataset_of(
+    arrays: Mapping[str, np.ndarray], config: DataConfig, seed: int, source: str = "images"
+) -> Dataset:
+    """The data set of arrays at hand, named and shaped as in an ``.npz`` (see ``arrays.load``)."""
+    return _split(arrays_source.dataset_of(arrays, config, seed, source), config, seed)
+
+
+def _split(dataset: Dataset, config: DataConfig, seed: int) -> Dataset:
     if config.split == "official":
         return dataset
     train, held_out = hold_out(dataset.train, config.validation_fraction, seed)
@@ -41,7 +55,7 @@ def _load(config: DataConfig, seed: int, progress: Progress) -> Dataset:
     if not path.exists():
         raise UserError(f"data.source: {path} does not exist")
     if path.suffix.lower() in (".npz", ".npy"):
-        return arrays.load(path, config, seed)
+        return arrays_source.load(path, config, seed)
     tree = open_tree(path)
     if tiny_imagenet.is_tiny_imagenet(tree):
         return tiny_imagenet.load(tree, config, progress)

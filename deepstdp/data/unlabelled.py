@@ -6,13 +6,12 @@ from typing import Literal
 
 import torch
 
-from deepstdp.data.arrays import read_images
+from deepstdp.data.arrays import fit_images, read_images
 from deepstdp.data.decode import Decoder, ImageFiles, decode_all
 from deepstdp.data.file_tree import FileTree, image_names, open_tree
 from deepstdp.data.image_set import ImageSet
 from deepstdp.data.images import InMemory
 from deepstdp.data.readers import PathReader, Reader
-from deepstdp.data.resize import resize
 from deepstdp.data.shards import find_shards, samples
 from deepstdp.data.tar_tree import TarTree
 from deepstdp.errors import UserError
@@ -77,9 +76,5 @@ def _files(path: Path, progress: Progress) -> tuple[list[str], Reader]:
 
 
 def _from_array(path: Path, n_channels: int, size: int | None) -> ImageSet:
-    images = resize(read_images(path), size)
-    if images.shape[1] != n_channels:
-        raise UserError(
-            f"{path} has images of {images.shape[1]} channels, the model takes {n_channels}"
-        )
+    images = fit_images(read_images(path), n_channels, size, path)
     return ImageSet(InMemory(images), [f"{path}[{i}]" for i in range(len(images))], None)

@@ -60,10 +60,10 @@ class Cluster:
     images: list[tuple[str, str]]
 
 
-def make_sprite(images: UInt8[np.ndarray, "n c h w"]) -> Sprite:
-    """Thumbnails side by side, nearly a square of them."""
+def make_sprite(images: UInt8[np.ndarray, "n c h w"], columns: int | None = None) -> Sprite:
+    """Thumbnails side by side, nearly a square of them where the columns are not said."""
     n, channels = len(images), images.shape[1]
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     sheet = Image.new("RGB", (columns * _THUMBNAIL, rows * _THUMBNAIL))
     for i, image in enumerate(images):

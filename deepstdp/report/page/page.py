@@ -5,14 +5,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from deepstdp.config_files import dump_config
 from deepstdp.files import write_atomically
 from deepstdp.progress import SILENT, Progress
-from deepstdp.report.page.charts import script_json
 from deepstdp.report.page.clusters import confusion_chart, explore, make_sprite
 from deepstdp.report.page.conversion import conversion_charts
 from deepstdp.report.page.curves import curve_charts
@@ -20,6 +19,7 @@ from deepstdp.report.page.feature_map import map_chart
 from deepstdp.report.page.reading import RunView, group_runs
 from deepstdp.report.page.spikes import layer_charts, open_layer, present
 from deepstdp.report.page.table import method_table
+from deepstdp.report.page.template import templates
 from deepstdp.report.page.verdict import verdict, warnings
 from deepstdp.run_dir import RunDir
 
@@ -43,7 +43,7 @@ def write_report(runs: Sequence[RunDir], out: Path, progress: Progress = SILENT)
         UserError: a run is damaged.
     """
     groups = group_runs([RunView.read(run) for run in runs])
-    environment = _environment()
+    environment = templates()
     details: list[Markup] = []
     page = _page(environment, groups, details, left_out=[])
     names = list(groups)
@@ -56,19 +56,6 @@ def write_report(runs: Sequence[RunDir], out: Path, progress: Progress = SILENT)
         page = _page(environment, groups, details, left_out=[])
     write_atomically(out, page.encode())
     return out
-
-
-def _environment() -> Environment:
-    """Templates that escape whatever is put into them."""
-    environment = Environment(
-        loader=PackageLoader("deepstdp.report.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["script_json"] = lambda value: Markup(script_json(value))
-    return environment
 
 
 def _page(

@@ -1,0 +1,164 @@
+"""Deep-STDP in a notebook: images in, a trained run out."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64, Shaped
+from torch import Tensor
+
+from deepstdp.config import Config
+from deepstdp.config_files import load_config, with_settings
+from deepstdp.data import dataset_of
+from deepstdp.data.arrays import fit_images
+from deepstdp.errors import UserError
+from deepstdp.files import Record
+from deepstdp.model import Model, load_model
+from deepstdp.progress import SILENT, ConsoleProgress
+from deepstdp.run_dir import RunDir
+from deepstdp.runner import new_run_dir, run_experiment
+
+Images = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
+"""(N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, uint8 or float in [0, 1]."""
+
+GIVEN = "images given in Python"
+"""What a run has for its source that was given arrays."""
+
+
+def train(
+    images: Images | str | Path,
+    labels: Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."] | None = None,
+    *,
+    n_clusters: int | None = None,
+    config: Config | str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    run_dir: str | Path | None = None,
+    overwrite: bool = False,
+    verbose: bool = True,
+) -> "Result":
+    """Train a network on the clusters that STDP finds in its features.
+
+    >>> result = deepstdp.train(images, n_clusters=100)  # doctest: +SKIP
+    >>> result.features(images)  # doctest: +SKIP
+
+    Args:
+        images: an array, or the path of anything that ``data.source`` takes. A share of them
+            (``data.validation_fraction``) is held out to measure on.
+        labels: (N,) whole numbers, with which features and clusters are measured; training never
+            sees them. Those of a path are found there.
+        n_clusters: in the place of the config's ``clustering.n_clusters``.
+        config: a recipe, or its YAML file; by default ``Config()``, that of scikit-learn's digits,
+            with the images at their own size.
+        settings: values by dotted names, such as ``{"training.epochs": 10}``; they come last.
+        run_dir: where the run is kept; by default a new folder in ``runs``.
+        overwrite: replace the run that is there.
+        verbose: say how it goes on.
+
+    Raises:
+        UserError: something that is given cannot be used.
+    """
+    resolved = _resolve(config)
+    chosen: dict[str, Any] = {} if n_clusters is None else {"clustering.n_clusters": n_clusters}
+    if isinstance(images, (str, Path)):
+        if labels is not None:
+            raise UserError("labels go with an array of images; those of a path are found there")
+        chosen["data.source"] = str(images)
+    else:
+        chosen["data.source"] = GIVEN
+    resolved = with_settings(resolved, chosen | dict(settings or {}))
+    dataset = None
+    if not isinstance(images, (str, Path)):
+        arrays = {"images": _array(images)}
+        if labels is not None:
+            arrays["labels"] = _array(labels)
+        dataset = dataset_of(arrays, resolved.data, resolved.seed)
+    path = Path(run_dir) if run_dir is not None else new_run_dir(resolved)
+    with ConsoleProgress() if verbose else SILENT as progress:
+        run = run_experiment(
+            resolved, path, dataset=dataset, overwrite=overwrite, progress=progress
+        )
+    return Result(run)
+
+
+def _resolve(config: Config | str | Path | None) -> Config:
+    if config is None:
+        default = Config()
+        return replace(default, data=replace(default.data, image_size=None))
+    return config if isinstance(config, Config) else load_config(Path(config))
+
+
+def _array(values: Any) -> Shaped[np.ndarray, "..."]:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+class Result:
+    """A finished run, for a notebook.
+
+    Args:
+        run: its folder.
+
+    Raises:
+        UserError: the run is not finished.
+    """
+
+    def __init__(self, run: RunDir | str | Path) -> None:
+        self.run = run if isinstance(run, RunDir) else RunDir.open(Path(run))
+        found = self.run.summary()
+        if found is None:
+            raise UserError(f"{self.run.path} is not finished: deepstdp train --resume goes on")
+        self.summary: Record = found
+
+    @property
+    def path(self) -> Path:
+        """The folder of the run."""
+        return self.run.path
+
+    @property
+    def metrics(self) -> list[Record]:
+        """What was measured, an object an epoch."""
+        return self.run.metrics()
+
+    @cached_property
+    def model(self) -> Model:
+        """Network, reduction and clusterer."""
+        return load_model(self.run)[0]
+
+    @cached_property
+    def _shape(self) -> tuple[int, int, int]:
+        return load_model(self.run)[1]
+
+    def features(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """The network's features of images, which are brought to the size it was trained on."""
+        return self.model.features(self._fit(images)).float().cpu().numpy()
+
+    def predict(self, images: Images) -> Int64[np.ndarray, "n"]:
+        """The cluster of each image.
+
+        Raises:
+            UserError: the run clustered nothing.
+        """
+        return self.model.assign(self._fit(images)).labels.cpu().numpy()
+
+    def _fit(self, images: Images) -> Tensor:
+        channels, height, width = self._shape
+        size = height if height == width else None
+        return fit_images(_array(images), channels, size, "images")
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the page of ``deepstdp report``, and return where."""
+        from deepstdp.report.page import PAGE, write_report  # as its imports take seconds
+
+        return write_report([self.run], Path(out) if out is not None else self.path / PAGE)
+
+    def __repr__(self) -> str:
+        final = self.summary["final"].get("linear_probe_accuracy")
+        measured = "" if final is None else f", linear probe {final:.1%}"
+        return f"Result({str(self.path)!r}, {self.summary['epochs']} epochs{measured})"
+
+    def _repr_html_(self) -> str:
+        from deepstdp.report.page import run_html
+
+        return run_html(self.run)
