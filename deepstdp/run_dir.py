@@ -41,6 +41,8 @@ _OWN_FILES = {
     "figures",
     "report.html",
     "spiking",
+    "tensorboard",
+    "wandb",
     "weights.safetensors",
     "clustering.safetensors",
     "checkpoints",

@@ -3,13 +3,14 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.loggers import Logger
 from torch import nn
 
 from deepstdp.checkpoint import Keeper, Position, restore_checkpoint
@@ -22,6 +23,7 @@ from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
 from deepstdp.examples import gather_examples, save_examples
 from deepstdp.few_labels import fine_tuned_accuracies
 from deepstdp.interruption import StopRequest
+from deepstdp.loggers import log_epoch
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
 from deepstdp.processes import Group
@@ -41,6 +43,7 @@ def run_experiment(
     overwrite: bool = False,
     progress: Progress = SILENT,
     runtime: Runtime | None = None,
+    logger: Logger | None = None,
 ) -> RunDir:
     """Train and evaluate, leaving everything in a run directory.
 
@@ -57,6 +60,7 @@ def run_experiment(
         overwrite: replace the run at ``path``.
         progress: follows the work.
         runtime: the processes of the run, if they are launched already.
+        logger: one of Fabric's, or a subclass of theirs: gets settings and metrics too.
 
     Raises:
         UserError: something that the user gave cannot be used.
@@ -81,7 +85,7 @@ def run_experiment(
     try:
         with StopRequest() as stop:
             loop = Loop(config, dataset, model, progress, run.path)
-            _run(run, loop, dataset, stop, started, progress)
+            _run(run, loop, dataset, stop, started, progress, logger)
     except UserError as error:
         raise _with_hint(error, run, group, is_new=resumed is None) from None
     return run
@@ -144,6 +148,7 @@ def _run(
     stop: StopRequest,
     started: float,
     progress: Progress,
+    logger: Logger | None,
 ) -> None:
     """Train from where the run stands, and write its results."""
     group = loop.model.runtime.group
@@ -153,15 +158,22 @@ def _run(
         progress.line(f"no checkpoint in {run.path}: starting from the first epoch")
     group.first(lambda: run.keep_metrics_until(position.epoch))
     keeper = Keeper(run, loop, position, stop, started)
+    logger = logger if group.is_first else None
+    if logger is not None:
+        logger.log_hyperparams(asdict(loop.config))
     if done == (0, 0):
         position.untrained = loop.measure(0)
+        log_epoch(logger, position.untrained, 0)
     for epoch in range(position.epoch + 1, loop.n_epochs + 1):
         metrics = loop.learn(epoch, position.begun, keeper.after_step) | loop.measure(epoch)
         seconds = loop.clock.lap()
         group.first(partial(run.append_metrics, {**metrics, **seconds}))
+        log_epoch(logger, {**metrics, **seconds}, epoch)
         progress.line(epoch_line(metrics, loop.n_epochs, sum(seconds.values())))
         keeper.after_epoch(epoch, seconds)
     _finish(run, loop, position, dataset, keeper, progress)
+    if logger is not None:
+        logger.finalize("success")
 
 
 def _check_alike(dataset: Dataset, group: Group) -> None:

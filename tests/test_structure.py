@@ -26,7 +26,7 @@ LAYERS = [
     {"training"},
     {"model"},
     {"pipeline"},
-    {"checkpoint", "inference", "cluster_features", "few_labels", "examples"},
+    {"checkpoint", "inference", "cluster_features", "few_labels", "examples", "loggers"},
     {"runner", "deployment"},
     {"comparison"},
     {"study"},

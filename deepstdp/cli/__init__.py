@@ -1,20 +1,26 @@
 """The command line: parses, calls, prints. No logic of its own."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 from jsonargparse import ArgumentParser
 
 from deepstdp.cli.cluster import cluster, cluster_parser
 from deepstdp.cli.compare import compare, compare_parser
+from deepstdp.cli.completion import completion, completion_parser
 from deepstdp.cli.convert import convert, convert_parser
+from deepstdp.cli.doctor import doctor, doctor_parser
 from deepstdp.cli.download import download_parser, fetch
 from deepstdp.cli.exchange import export, export_parser, verify, verify_parser
+from deepstdp.cli.help import help_screen, is_help, topic_of
 from deepstdp.cli.report import report, report_parser
 from deepstdp.cli.study import study, study_parser
 from deepstdp.cli.train import train, train_parser
 from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
+from deepstdp.cli.watch import watch, watch_parser
 from deepstdp.errors import UserError, printable
 from deepstdp.interruption import (
     EXIT_CODE,
@@ -41,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_first_process() or not error.is_shared:
             print(f"deepstdp: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads has seen enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except OSError as error:
         what = f"{error.filename}: " if error.filename else ""
         print(f"deepstdp: error: {printable(what + str(error.strerror or error))}", file=sys.stderr)
@@ -55,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] == "--version":
+        print(f"deepstdp {version('deepstdp')}")
+        return 0
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         return 0 if arguments else 2
@@ -62,13 +74,22 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise UserError(f"unknown command '{name}': there are {', '.join(COMMANDS)}")
     make_parser, command = COMMANDS[name]
+    if is_help(rest):
+        print(help_screen(make_parser(), topic_of(rest)))
+        return 0
     return command(make_parser(), rest) or 0
 
 
 def _overview() -> str:
     lines = ["usage: deepstdp COMMAND [options]", "", "commands:"]
-    lines += [f"  {name:<9} {make().description}" for name, (make, _) in COMMANDS.items()]
-    return "\n".join([*lines, "", "deepstdp COMMAND --help shows its options."])
+    lines += [f"  {name:<10} {make().description}" for name, (make, _) in COMMANDS.items()]
+    return "\n".join(
+        [*lines, "", "deepstdp COMMAND --help shows its options, deepstdp --version the version."]
+    )
+
+
+def _makers() -> dict[str, Callable[[], ArgumentParser]]:
+    return {name: make for name, (make, _) in COMMANDS.items()}
 
 
 # A command returns its exit code; None is 0.
@@ -78,6 +99,7 @@ COMMANDS: dict[str, Command] = {
     "train": (train_parser, train),
     "compare": (compare_parser, compare),
     "study": (study_parser, study),
+    "watch": (watch_parser, watch),
     "report": (report_parser, report),
     "evaluate": (evaluate_parser, evaluate),
     "predict": (predict_parser, predict),
@@ -85,4 +107,6 @@ COMMANDS: dict[str, Command] = {
     "convert": (convert_parser, convert),
     "export": (export_parser, export),
     "verify": (verify_parser, verify),
+    "doctor": (doctor_parser, doctor),
+    "completion": (completion_parser, lambda *given: completion(_makers(), *given)),
 }

@@ -22,7 +22,11 @@ from deepstdp.progress import ConsoleProgress
 
 def cluster_parser() -> ArgumentParser:
     """Options of ``deepstdp cluster``."""
-    parser = command_parser("cluster", "Cluster a file of features by STDP; no network is trained.")
+    parser = command_parser(
+        "cluster",
+        "Cluster a file of features by STDP; no network is trained.",
+        "features.npz --n_clusters 30 --compare kmeans",
+    )
     parser.add_argument(
         "features", help=".npy, .npz or .csv of (N, P) features or (N, T, D) spikes"
     )

@@ -26,6 +26,8 @@ def compare_parser() -> ArgumentParser:
     parser = config_parser(
         prog="deepstdp compare",
         description="Train one recipe with several clusterers and seeds, and compare.",
+        epilog="deepstdp compare --config configs/digits.yaml --methods stdp,kmeans "
+        "--seeds 3 --out runs/digits",
     )
     parser.add_argument(
         "--methods", default="untrained,kmeans,kmeans-warm,stdp", help="clusterers, with commas"

@@ -14,7 +14,9 @@ from deepstdp.progress import ConsoleProgress
 
 def download_parser() -> ArgumentParser:
     """Options of ``deepstdp download``."""
-    parser = command_parser("download", "Fetch an archive of images, checked and resumable.")
+    parser = command_parser(
+        "download", "Fetch an archive of images, checked and resumable.", "tiny-imagenet-200"
+    )
     parser.add_argument("name", help=", ".join(ARCHIVES))
     parser.add_argument("--folder", default=".", help="where to")
     return parser

@@ -25,7 +25,11 @@ from deepstdp.progress import ConsoleProgress
 
 def export_parser() -> ArgumentParser:
     """Options of ``deepstdp export``."""
-    parser = command_parser("export", "Write a trained run for a simulator, a chip or a server.")
+    parser = command_parser(
+        "export",
+        "Write a trained run for a simulator, a chip or a server.",
+        "runs/photos --target snntorch --out photos.nir",
+    )
     add_run(parser, help="a finished run directory")
     parser.add_argument(
         "--target",
@@ -73,7 +77,11 @@ def _refuse_conversion(parser: ArgumentParser, args: Namespace) -> None:
 
 def verify_parser() -> ArgumentParser:
     """Options of ``deepstdp verify``."""
-    parser = command_parser("verify", "Replay a run's validation images through an exported file.")
+    parser = command_parser(
+        "verify",
+        "Replay a run's validation images through an exported file.",
+        "photos.nir --run runs/photos",
+    )
     parser.add_argument("file", help="what deepstdp export wrote")
     add_run(parser, "--run", required=True, help="the run that it was exported from")
     return parser

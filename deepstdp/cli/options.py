@@ -13,9 +13,12 @@ from deepstdp.run_dir import RunDir
 T = TypeVar("T")
 
 
-def command_parser(name: str, description: str) -> ArgumentParser:
+def command_parser(name: str, description: str, example: str) -> ArgumentParser:
     """A parser for ``deepstdp NAME``, whose errors are exceptions."""
-    return ArgumentParser(exit_on_error=False, prog=f"deepstdp {name}", description=description)
+    prog = f"deepstdp {name}"
+    return ArgumentParser(
+        exit_on_error=False, prog=prog, description=description, epilog=f"{prog} {example}".strip()
+    )
 
 
 def add_run(parser: ArgumentParser, name: str = "run", **kwargs: Any) -> None:

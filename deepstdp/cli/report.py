@@ -15,7 +15,11 @@ from deepstdp.run_dir import RunDir
 
 def report_parser() -> ArgumentParser:
     """Options of ``deepstdp report``."""
-    parser = command_parser("report", "Write one page of HTML about a run, or about several.")
+    parser = command_parser(
+        "report",
+        "Write one page of HTML about a run, or about several.",
+        "runs/photos --out photos.html",
+    )
     parser.add_argument("runs", nargs="+", help="run directories, finished or not")
     parser.add_argument(
         "--out",

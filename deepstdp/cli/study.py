@@ -27,6 +27,7 @@ def study_parser() -> ArgumentParser:
     parser = config_parser(
         prog="deepstdp study",
         description="Tune and compare variants of a recipe, as a file says; or draw its results.",
+        epilog="deepstdp study studies/digits.yaml --workers 2 --out runs/study-digits",
     )
     parser.add_argument("study", help="a study (.yaml), or the results of one (.json)")
     parser.add_argument("--out", required=True, help="folder for all runs, results and figures")

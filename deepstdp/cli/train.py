@@ -10,6 +10,7 @@ from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.errors import UserError
 from deepstdp.files import Record
 from deepstdp.interruption import is_restarted
+from deepstdp.loggers import LoggerName, make_logger
 from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_run_figures
 from deepstdp.report.page import PAGE, write_report
@@ -21,9 +22,13 @@ from deepstdp.runtime import launch
 def train_parser() -> ArgumentParser:
     """Options of ``deepstdp train``."""
     parser = config_parser(
-        prog="deepstdp train", description="Train a network on pseudo-labels from STDP."
+        prog="deepstdp train",
+        description="Train a network on pseudo-labels from STDP.",
+        epilog="deepstdp train --data.source photos --data.image_size 32 "
+        "--clustering.n_clusters 20 --run_dir runs/photos",
     )
     parser.add_argument("--run_dir", type=str | None, help="folder for the run (default: new)")
+    parser.add_argument("--logger", type=LoggerName | None, help="where curves are shown too")
     parser.add_argument("--resume", action="store_true", help="continue the run in run_dir")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in run_dir")
     return parser
@@ -40,6 +45,7 @@ def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     runtime = launch(config)
     group = runtime.group
     path = group.first(lambda: Path(args.run_dir) if args.run_dir else new_run_dir(config))
+    logger = make_logger(args.logger, path) if args.logger and group.is_first else None
     # One that was killed and started again by torchrun or SLURM goes on where it was.
     resume = args.resume or (args.run_dir is not None and is_restarted())
     with ConsoleProgress() if group.is_first else SILENT as progress:
@@ -50,6 +56,7 @@ def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
             overwrite=args.overwrite and not resume,
             progress=progress,
             runtime=runtime,
+            logger=logger,
         )
     if not group.is_first:
         return

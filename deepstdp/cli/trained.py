@@ -21,7 +21,11 @@ OnError = Literal["stop", "skip"]
 
 def evaluate_parser() -> ArgumentParser:
     """Options of ``deepstdp evaluate``."""
-    parser = command_parser("evaluate", "Measure a trained run on its own or on other images.")
+    parser = command_parser(
+        "evaluate",
+        "Measure a trained run on its own or on other images.",
+        "runs/photos --data.source other-photos",
+    )
     add_run(parser, help="a run directory")
     parser.add_argument("--data.source", type=str | None, help="other images (default: the run's)")
     parser.add_argument("--data.classes", type=str | list[str] | None, help="as in train")
@@ -41,7 +45,9 @@ def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
 
 def predict_parser() -> ArgumentParser:
     """Options of ``deepstdp predict``."""
-    parser = command_parser("predict", "Print the cluster of each image as CSV.")
+    parser = command_parser(
+        "predict", "Print the cluster of each image as CSV.", "runs/photos new-photos --out new.csv"
+    )
     add_run(parser, help="a run directory")
     parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
     parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")

@@ -1,0 +1,118 @@
+"""A run in a terminal, while it goes on: where it stands, how long yet, and its last epochs."""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from deepstdp.files import Record
+from deepstdp.run_dir import RunDir
+
+_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("loss", "loss", "{:.3f}"),
+    ("nmi_labels", "NMI", "{:.3f}"),
+    ("assignment_stability", "stable", "{:.0%}"),
+    ("n_empty_clusters", "empty", "{}"),
+    ("linear_probe_accuracy", "probe", "{:.1%}"),
+    ("knn_accuracy", "k-NN", "{:.1%}"),
+)
+_BARS = "▁▂▃▄▅▆▇█"
+_CURVE_WIDTH = 40
+
+
+def draw(run: RunDir, n_shown: int = 8) -> RenderableType:
+    """The state of a run, finished or not.
+
+    Args:
+        run: its folder.
+        n_shown: epochs that the table has, the last ones.
+
+    Raises:
+        UserError: its files are damaged.
+    """
+    metrics, n_epochs = run.metrics(), run.config().training.epochs
+    done = metrics[-1]["epoch"] if metrics else 0
+    bar = Table.grid()  # which ends its line
+    bar.add_row(ProgressBar(total=max(n_epochs, 1), completed=done, width=60))
+    state = Text(f"{run.path}: {_state(run, metrics, done, n_epochs)}", style="bold")
+    parts: list[RenderableType] = [state, bar]
+    if metrics:
+        parts += [*_curves(metrics), _table(metrics[-n_shown:])]
+    return Group(*parts)
+
+
+def _state(run: RunDir, metrics: Sequence[Record], done: int, n_epochs: int) -> str:
+    summary = run.summary()
+    if summary is not None:
+        return f"finished, {done} epochs in {duration(summary['wall_seconds'])}"
+    if not metrics:
+        return f"epoch 1 of {n_epochs} goes on"
+    each = sum(_seconds(record) for record in metrics) / len(metrics)
+    since = max(0.0, time.time() - _written(run.path))
+    left = max(0.0, each * (n_epochs - done) - since)
+    said = f"{done} of {n_epochs} epochs, about {duration(left)} left"
+    if since > 60 + 5 * each:  # it may have been stopped
+        said += f"; nothing new for {duration(since)}: has it ended? train --resume goes on"
+    return said
+
+
+def _written(path: Path) -> float:
+    return (path / "metrics.jsonl").stat().st_mtime
+
+
+def _seconds(record: Record) -> float:
+    return sum(value for name, value in record.items() if name.startswith("seconds_"))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``12 s``, ``3:07 min``, ``2:05 h``.
+
+    >>> duration(12.4), duration(187), duration(7500)
+    ('12 s', '3:07 min', '2:05 h')
+    """
+    if round(seconds) < 60:
+        return f"{round(seconds)} s"
+    hours, minutes, rest = str(timedelta(seconds=round(seconds % 86_400))).split(":")
+    hours = str(int(hours) + 24 * int(seconds // 86_400))
+    return f"{hours}:{minutes} h" if int(hours) else f"{int(minutes)}:{rest} min"
+
+
+def _curves(metrics: Sequence[Record]) -> list[Text]:
+    """A line of blocks for what is measured on labels, or on none."""
+    lines = []
+    for key, name, form in _COLUMNS:
+        values = [record[key] for record in metrics if record.get(key) is not None]
+        if len(set(values)) > 1:
+            ends = f"{form.format(values[0])} -> {form.format(values[-1])}"
+            lines.append(Text(f"{name:>6} {sparkline(values)} {ends}"))
+    return lines
+
+
+def sparkline(values: Sequence[float], width: int = _CURVE_WIDTH) -> str:
+    """Values as blocks between their lowest and highest; of too many, every n-th from the last.
+
+    >>> sparkline([0, 1, 2, 7])
+    '▁▂▃█'
+    """
+    step = -(-len(values) // width)
+    shown = list(values)[::-1][::step][::-1]
+    low, span = min(shown), (max(shown) - min(shown)) or 1
+    return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1))] for value in shown)
+
+
+def _table(metrics: Sequence[Record]) -> Table:
+    columns = [c for c in _COLUMNS if any(record.get(c[0]) is not None for record in metrics)]
+    table = Table(box=None, pad_edge=False)
+    for name in ("epoch", *(name for _, name, _ in columns), "time"):
+        table.add_column(name, justify="right")
+    for record in metrics:
+        cells = [
+            "-" if record.get(key) is None else form.format(record[key]) for key, _, form in columns
+        ]
+        table.add_row(str(record["epoch"]), *cells, duration(_seconds(record)))
+    return table
