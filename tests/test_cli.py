@@ -158,14 +158,6 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, message, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_help(command, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([command, "--help"])
-    assert end.value.code == 0
-    assert f"deepstdp {command}" in capsys.readouterr().out
-
-
 def test_overview(capsys):
     assert main([]) == 2
     assert main(["--help"]) == 0

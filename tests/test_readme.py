@@ -43,6 +43,8 @@ def test_every_command_runs(workplace, capsys):
         "compare",
         "study",
         "report",
+        "watch",
+        "doctor",
         "evaluate",
         "predict",
         "cluster",

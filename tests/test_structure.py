@@ -89,5 +89,6 @@ def test_training_never_sees_labels():
 def test_the_command_line_starts_without_extras():
     """What is installed on request only must not be imported before it is asked for."""
     extras = ("nir", "h5py", "onnx", "onnxscript", "onnxruntime", "optuna", "ray", "triton")
+    extras += ("tensorboard", "shtab", "mlflow", "wandb", "pytorch_lightning")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({extras}))"
     subprocess.run([sys.executable, "-c", f"{blocked}; import deepstdp.cli"], check=True)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.licences import is_permissive, licence, required
 
-EXTRAS = ("cuda", "study", "nir", "onnx")
+EXTRAS = ("cuda", "study", "nir", "onnx", "tensorboard", "completion")
 
 
 @pytest.mark.parametrize("name", required("deepstdp", EXTRAS))

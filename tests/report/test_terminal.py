@@ -1,0 +1,72 @@
+import io
+import os
+import time
+
+import pytest
+from rich.console import Console
+
+from deepstdp.config import Config, TrainingConfig
+from deepstdp.report.terminal import draw, duration, sparkline
+from deepstdp.run_dir import RunDir
+
+
+def record(epoch, **values):
+    return {"epoch": epoch, "loss": 2.0 / epoch, "seconds_training": 30.0, **values}
+
+
+def seen(run: RunDir) -> str:
+    console = Console(width=200, file=io.StringIO())
+    console.print(draw(run))
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunDir.create(tmp_path / "run [b]x[/b]", Config(training=TrainingConfig(epochs=10)))
+
+
+def test_before_the_first_epoch(run):
+    assert "epoch 1 of 10 goes on" in seen(run)
+
+
+def test_how_long_it_will_take(run):
+    for epoch in (1, 2):
+        run.append_metrics(record(epoch, linear_probe_accuracy=0.25 * epoch, nmi_labels=None))
+    shown = seen(run)
+    assert "run [b]x[/b]: 2 of 10 epochs, about 4:00 min left" in shown
+    assert "probe ▁█ 25.0% -> 50.0%" in shown
+    assert "NMI" not in shown, "nothing is shown that was not measured"
+    assert shown.splitlines()[-1].split() == ["2", "1.000", "50.0%", "30", "s"]
+
+
+def test_a_run_that_says_nothing_any_more(run):
+    run.append_metrics(record(1))
+    path = run.path / "metrics.jsonl"
+    os.utime(path, (time.time() - 7500,) * 2)
+    assert "nothing new for 2:05 h: has it ended?" in seen(run)
+
+
+def test_a_finished_run(run):
+    run.append_metrics(record(10))
+    run.write_summary({"wall_seconds": 187.0})
+    assert "finished, 10 epochs in 3:07 min" in seen(run)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00 min"),
+        (3599.6, "1:00 h"),
+        (86_400, "24:00 h"),
+        (180_000, "50:00 h"),
+    ],
+)
+def test_durations(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_a_long_curve_keeps_its_end():
+    assert sparkline(range(1000), width=8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([3, 3]) == "▁▁"

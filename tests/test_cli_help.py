@@ -1,0 +1,91 @@
+"""What a person sees before a command has run: help, version, doctor, completion, colours."""
+
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from deepstdp.cli import COMMANDS, main
+from deepstdp.cli.help import OFTEN
+
+ONE_SCREEN = 36
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_one_screen_with_an_example(name, capsys):
+    for ask in ("--help", "-h"):
+        assert main([name, ask]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) // 2 <= ONE_SCREEN
+    example = shown[shown.index("example:") + 1]
+    assert example.startswith(f"  deepstdp {name}")
+    options = [word for word in example.split() if word.startswith("--")]
+    assert set(options) <= set(COMMANDS[name][0]()._option_string_actions)
+
+
+def test_help_for_a_section(capsys):
+    assert main(["train", "--help"]) == 0
+    short = capsys.readouterr().out
+    assert all(option in short for option in OFTEN)
+    assert "--data.workers" not in short
+    assert "data (9)" in short
+    assert main(["train", "--help", "data"]) == 0
+    section = capsys.readouterr().out
+    assert "--data.workers" in section
+    assert "--training.epochs" not in section
+    assert main(["train", "--help", "all"]) == 0
+    every = capsys.readouterr().out
+    settings = COMMANDS["train"][0]()._option_string_actions
+    assert all(name in every for name in settings if "." in name and not name.endswith("+"))
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"deepstdp {version('deepstdp')}\n"
+
+
+def test_doctor(capsys, monkeypatch):
+    packages = {"numpy": ("arrays", "-"), "nonesuch": ("x", "pip nonesuch")}
+    monkeypatch.setattr(sys.modules["deepstdp.cli.doctor"], "EXTRAS", packages)
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert f"numpy          {version('numpy')}, for arrays" in shown
+    assert "nonesuch       no: x needs it (pip nonesuch)" in shown
+    assert "reference      yes" in shown
+    assert shown.count("the fastest here") == 1
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes(tmp_path, capsys):
+    assert main(["completion", "bash"]) == 0
+    script = tmp_path / "completion"
+    script.write_text(capsys.readouterr().out)
+    (tmp_path / "photos").mkdir()
+    asked = (
+        "source completion; complete() { :; }; "
+        'ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_deepstdp; '
+        'echo "${COMPREPLY[@]}"; }; ask deepstdp tr; ask deepstdp train --clustering.n_; '
+        "ask deepstdp convert pho"
+    )
+    done = subprocess.run(
+        ["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["train", "--clustering.n_clusters", "photos"]
+
+
+def test_completion_knows_its_shells(capsys):
+    assert main(["completion", "fish"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_reader_that_has_seen_enough():
+    command = f"{sys.executable} -m deepstdp train --help all | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
