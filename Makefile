@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test slow test-readers lint clean
+.PHONY: demo test slow test-readers lint docs clean
 
 demo: $(STAMP)  ## Deep-STDP against k-means on scikit-learn's digits, in about two minutes
 	$(BIN)/deepstdp compare --config configs/digits.yaml --methods stdp,kmeans,untrained \
@@ -26,8 +26,14 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(STAMP)  ## the docs site, in site/index.html
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python docs/reference/write_commands.py
+	$(BIN)/zensical build
+
 clean:  ## remove the environment and the caches, keep the runs
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis site
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and \

@@ -41,9 +41,6 @@ def train(
 ) -> "Result":
     """Train a network on the clusters that STDP finds in its features.
 
-    >>> result = deepstdp.train(images, n_clusters=100)  # doctest: +SKIP
-    >>> result.features(images)  # doctest: +SKIP
-
     Args:
         images: an array, or the path of anything that ``data.source`` takes. A share of them
             (``data.validation_fraction``) is held out to measure on.
@@ -59,6 +56,10 @@ def train(
 
     Raises:
         UserError: something that is given cannot be used.
+
+    Examples:
+        >>> result = deepstdp.train(images, n_clusters=100)  # doctest: +SKIP
+        >>> result.features(images)  # doctest: +SKIP
     """
     resolved = _resolve(config)
     chosen: dict[str, Any] = {} if n_clusters is None else {"clustering.n_clusters": n_clusters}

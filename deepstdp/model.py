@@ -241,15 +241,16 @@ def load(run: str | Path, trust_code: bool = False) -> Network:
     It maps (B, C, H, W) images in [0, 1], of the run's size, to (B, K) logits; its ``features``
     gives (B, D) rates.
 
-    >>> network = load("runs/spiking")  # doctest: +SKIP
-    >>> features = network.features(images)  # doctest: +SKIP
-
     Args:
         run: the folder of a finished run.
         trust_code: whether its config may name code of its own, which is imported.
 
     Raises:
         UserError: see ``load_model``.
+
+    Examples:
+        >>> network = load("runs/spiking")  # doctest: +SKIP
+        >>> features = network.features(images)  # doctest: +SKIP
     """
     model, _ = load_model(RunDir.open(Path(run), trust_code))
     return model.network.eval()

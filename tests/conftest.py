@@ -1,6 +1,7 @@
 """Small data that tests make for themselves."""
 
 import os
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ if not torch.cuda.is_available():
 
 from deepstdp.config import DataConfig  # noqa: E402
 from deepstdp.data import Dataset, load_dataset  # noqa: E402
+from tests.documents import ROOT
 from tests.helpers import image_bytes  # noqa: E402
 
 
@@ -66,3 +68,20 @@ def tiny_zip(tmp_path: Path) -> Path:
                 annotations.append(f"{file}\t{wnid}\t0\t0\t9\t9\n")
         archive.writestr(top + "val/val_annotations.txt", "".join(annotations))
     return path
+
+
+@pytest.fixture
+def workplace(
+    tmp_path: Path, tiny_zip: Path, class_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The current folder, with what the commands of the documents name."""
+    for folder in ("configs", "studies", "benchmarks/results"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    tiny_zip.rename(tmp_path / "tiny-imagenet-200.zip")
+    class_folder.rename(tmp_path / "photos")
+    (tmp_path / "new-photos").mkdir()
+    (tmp_path / "new-photos" / "1.png").write_bytes(image_bytes(77))
+    features = np.random.default_rng(0).normal(size=(200, 16))
+    np.savez(tmp_path / "features.npz", features=features)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

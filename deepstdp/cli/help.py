@@ -46,7 +46,7 @@ def help_screen(parser: ArgumentParser, topic: str = "") -> str:
         parser: of a command, with the example in its ``epilog``.
         topic: a section of settings, such as ``data``; or ``all`` of them.
     """
-    sections = {name: part for name, part in _sections(parser).items() if len(part) > _FEW}
+    sections = {name: part for name, part in sections_of(parser).items() if len(part) > _FEW}
     if topic == EVERYTHING or topic in sections:
         shown = [a for name, part in sections.items() if topic in (EVERYTHING, name) for a in part]
         return "\n".join(_lines(shown, whole=True))
@@ -71,7 +71,7 @@ def _is_shown(action: Action) -> bool:
     return action.help != SUPPRESS and action.metavar != "CONFIG" and action.dest != "help"
 
 
-def _sections(parser: ArgumentParser) -> dict[str, list[Action]]:
+def sections_of(parser: ArgumentParser) -> dict[str, list[Action]]:
     """Settings of the experiment by section: the first part of a dotted name."""
     sections: dict[str, list[Action]] = {}
     for action in parser._actions:

@@ -1,0 +1,68 @@
+"""The docs: what they show runs, what they link to is there, what is made from code is current."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.documents import ROOT, blocks, run_command, run_python
+
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+DOCUMENTS = [*PAGES, *ROOT.glob("*.md")]
+RUN = ("index.md", "guides/images.md", "guides/features.md", "guides/chip.md")
+"""Pages that are run from top to bottom, each in the folder that the one before left."""
+
+
+def test_guides_run(workplace, capsys):
+    for name in RUN:
+        shown = list(blocks((DOCS / name).read_text()))
+        assert shown
+        for kind, block in shown:
+            if kind == "python":
+                run_python(block, name)
+                continue
+            for command in block.strip().splitlines():
+                if command.startswith("deepstdp train"):
+                    command += " --overwrite"  # the run of another page
+                assert run_command(command) == 0, f"{command}: {capsys.readouterr().err}"
+
+
+def anchors(path: Path) -> set[str]:
+    """Of the headings of a page, as sites make them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    cleaned = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings)
+    return {re.sub(r"[\s]+", "-", heading) for heading in cleaned}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path):
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (path.parent / name).resolve() if name else path
+        assert linked.exists(), f"{path.name} links to {target}"
+        assert not anchor or anchor in anchors(linked), f"{path.name} links to {target}"
+
+
+def _leaves(node) -> list[str]:
+    if isinstance(node, str):
+        return [node]
+    parts = node.values() if isinstance(node, dict) else node
+    return [leaf for part in parts for leaf in _leaves(part)]
+
+
+def test_the_site_has_every_page():
+    listed = _leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    assert sorted(listed) == [page.relative_to(DOCS).as_posix() for page in PAGES]
+
+
+def test_the_reference_of_commands_is_current(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "92")
+    reference = runpy.run_path(str(DOCS / "reference" / "write_commands.py"))["reference"]
+    page = (DOCS / "reference" / "commands.md").read_text()
+    assert page == reference(), "python docs/reference/write_commands.py brings it up to date"
