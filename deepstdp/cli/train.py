@@ -17,6 +17,7 @@ from deepstdp.report.page import PAGE, write_report
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import new_run_dir, run_experiment
 from deepstdp.runtime import launch
+from deepstdp.tables import duration
 
 
 def train_parser() -> ArgumentParser:
@@ -82,5 +83,5 @@ def _closing(summary: Record) -> str:
             lines.append(f"fine-tuned on {share:.2g} of the labels: {final[key]:.1%}")
     if summary["n_skipped"]:
         lines.append(f"left out {summary['n_skipped']} files (summary.json names them)")
-    lines.append(f"time: {summary['wall_seconds']:.0f} s ({time_shares(seconds)})")
+    lines.append(f"time: {duration(summary['wall_seconds'])} ({time_shares(seconds)})")
     return "\n".join(lines)

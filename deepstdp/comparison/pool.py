@@ -14,6 +14,7 @@ from deepstdp.config.checks import require
 from deepstdp.errors import UserError
 from deepstdp.interruption import Interrupted
 from deepstdp.progress import Progress
+from deepstdp.tables import duration
 
 
 @dataclass(frozen=True)
@@ -145,4 +146,4 @@ def _results(trial: Trial) -> str:
     assert summary is not None
     accuracy = summary["final"].get("linear_probe_accuracy")
     probe = "" if accuracy is None else f", linear probe {accuracy:.1%}"
-    return f"{probe}, {summary['wall_seconds']:.0f} s"
+    return f"{probe}, {duration(summary['wall_seconds'])}"

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from deepstdp.files import Record
 from deepstdp.run_dir import RunDir
+from deepstdp.tables import duration
 
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("loss", "loss", "{:.3f}"),
@@ -67,19 +67,6 @@ def _written(path: Path) -> float:
 
 def _seconds(record: Record) -> float:
     return sum(value for name, value in record.items() if name.startswith("seconds_"))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``12 s``, ``3:07 min``, ``2:05 h``.
-
-    >>> duration(12.4), duration(187), duration(7500)
-    ('12 s', '3:07 min', '2:05 h')
-    """
-    if round(seconds) < 60:
-        return f"{round(seconds)} s"
-    hours, minutes, rest = str(timedelta(seconds=round(seconds % 86_400))).split(":")
-    hours = str(int(hours) + 24 * int(seconds // 86_400))
-    return f"{hours}:{minutes} h" if int(hours) else f"{int(minutes)}:{rest} min"
 
 
 def _curves(metrics: Sequence[Record]) -> list[Text]:

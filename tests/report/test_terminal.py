@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from deepstdp.config import Config, TrainingConfig
-from deepstdp.report.terminal import draw, duration, sparkline
+from deepstdp.report.terminal import draw, sparkline
 from deepstdp.run_dir import RunDir
 
 
@@ -50,21 +50,6 @@ def test_a_finished_run(run):
     run.append_metrics(record(10))
     run.write_summary({"wall_seconds": 187.0})
     assert "finished, 10 epochs in 3:07 min" in seen(run)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0.2, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1:00 min"),
-        (3599.6, "1:00 h"),
-        (86_400, "24:00 h"),
-        (180_000, "50:00 h"),
-    ],
-)
-def test_durations(seconds, said):
-    assert duration(seconds) == said
 
 
 def test_a_long_curve_keeps_its_end():

@@ -22,6 +22,7 @@ from deepstdp.report.page.table import method_table
 from deepstdp.report.page.template import templates
 from deepstdp.report.page.verdict import verdict, warnings
 from deepstdp.run_dir import RunDir
+from deepstdp.tables import duration
 
 PAGE = "report.html"
 
@@ -126,7 +127,7 @@ def _facts(view: RunView) -> list[tuple[str, str]]:
     summary = view.summary
     facts += [
         ("images", f"{summary['n_train']} for training, {summary['n_val']} for validation"),
-        ("time", f"{summary['wall_seconds']:.0f} s"),
+        ("time", duration(summary["wall_seconds"])),
     ]
     hardware = ", ".join(f"{key} {value}" for key, value in summary["hardware"].items())
     versions = ", ".join(f"{key} {value}" for key, value in summary["versions"].items())
