@@ -1,5 +1,6 @@
 """The docs: what they show runs, what they link to is there, what is made from code is current."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -28,6 +29,16 @@ def test_guides_run(workplace, capsys):
                 if command.startswith("deepstdp train"):
                     command += " --overwrite"  # the run of another page
                 assert run_command(command) == 0, f"{command}: {capsys.readouterr().err}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_notebooks_run_and_were_run(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert not any(out["output_type"] == "error" for cell in cells for out in cell["outputs"])
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    run_python(code.replace('"training.epochs": 5', '"training.epochs": 1'), path.name)
 
 
 def anchors(path: Path) -> set[str]:

@@ -16,8 +16,9 @@ from deepstdp.imports import require_extra
 
 Target = Literal["nir", "spikingjelly", "norse", "snntorch", "sinabs"]
 
-_LEAKLESS = 1e6
-"""Steps of the time constant with which a leaky neuron stands for one that does not leak."""
+_LEAKLESS = 2.0**27
+"""Steps of the time constant with which a leaky neuron stands for one that does not leak: so many
+that single precision loses nothing. (With 1e6, 0.16 % of the counts were one off at T = 32.)"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _plain(threshold: float, shape: tuple[int, ...]) -> Any:
 
 
 def _leaky(threshold: float, shape: tuple[int, ...]) -> Any:
-    """``LIF`` that hardly leaks: v <- (1 - 1e-6) v + I, with tau = 1e6 dt and R = tau / dt."""
+    """``LIF`` that does not leak in single precision: v <- (1 - 2^-27) v + I, R = tau / dt."""
     nir = require_extra("nir", "exporting", "nir")
     one = np.ones(shape, np.float32)
     return nir.LIF(

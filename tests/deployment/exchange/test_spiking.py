@@ -12,7 +12,8 @@ from torch.nn import functional
 from deepstdp.cli import main
 from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.exchange.readers import installed_version
+from deepstdp.deployment.exchange.dialects import DIALECTS
+from deepstdp.deployment.exchange.readers import installed_version, read_and_run
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
 from deepstdp.errors import UserError
@@ -178,6 +179,17 @@ def test_damaged_metadata_are_one_line(run, exported, tmp_path, capsys, key, val
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_snntorch_s_leaky_neurons_lose_nothing():
+    """A membrane that reaches its threshold, by half a unit, in the last of many steps."""
+    n_steps, current = 32, 3 * 1301.0
+    node = DIALECTS["snntorch"].neurons(n_steps * current - 0.5, (1, 1, 1))
+    graph, image = one_neuron(0, node), np.full((1, 1, 1, 1), 1301.0)
+    dt = DIALECTS["snntorch"].dt
+    assert replay(graph, image, n_steps - 1, dt, "hard").tolist() == [[0]]
+    assert replay(graph, image, n_steps, dt, "hard").tolist() == [[1]]
+    assert read_and_run("snntorch", graph, image, n_steps).tolist() == [[1]]
 
 
 def test_sinabs_gets_neurons_that_its_release_of_nir_knows(run, tmp_path):
