@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from sklearn.datasets import make_blobs
 from sklearn.metrics import normalized_mutual_info_score
 
-from benchmarks.hardware import RESULTS, save
+from benchmarks.hardware import FIGURES, save
 from deepstdp import STDPClustering
 
 BATCH_SIZES = (1, 16, 256, 2048)
@@ -55,9 +55,9 @@ def draw(nmi: dict[int, list[float]]) -> None:
         f"{N:,} samples, K = {K}, one pass, {N_SEEDS} seeds; bars are means", fontsize=10
     )
     axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(RESULTS / "batch_size.png", dpi=150)
+    figure.savefig(FIGURES / "batch_size.png", dpi=150)
 
 
 if __name__ == "__main__":
-    RESULTS.mkdir(exist_ok=True)
+    FIGURES.mkdir(exist_ok=True)
     main()

@@ -12,6 +12,7 @@ from deepstdp.environment import hardware, versions
 from deepstdp.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
+FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 
 
 def device() -> torch.device:

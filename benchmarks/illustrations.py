@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
+from benchmarks.hardware import FIGURES
 from deepstdp.clustering import STDPPseudoLabels, build_clusterer
 from deepstdp.config import ClusteringConfig, ReductionConfig
 from deepstdp.features import Reducer
@@ -48,7 +49,7 @@ def spiking_layer() -> Figure:
 def main() -> None:
     """Draw all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    parser.add_argument("--out", type=Path, default=FIGURES)
     out = parser.parse_args().out
     print(save_figure(spiking_layer(), out / "spiking-layer.png"))
 

@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from benchmarks.hardware import RESULTS, save
+from benchmarks.hardware import FIGURES, save
 from deepstdp import STDPClustering
 
 BASE = {"n": 20_000, "k": 100, "p": 256, "t": 25}
@@ -91,9 +91,9 @@ def draw(curves: dict[str, dict[int, float]]) -> None:
         panel.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("seconds a pass")
     figure.suptitle("one pass; dotted: proportional", fontsize=10)
-    figure.savefig(RESULTS / "scaling.png", dpi=150)
+    figure.savefig(FIGURES / "scaling.png", dpi=150)
 
 
 if __name__ == "__main__":
-    RESULTS.mkdir(exist_ok=True)
+    FIGURES.mkdir(exist_ok=True)
     main()

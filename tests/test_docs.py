@@ -31,7 +31,7 @@ def test_guides_run(workplace, capsys):
                 assert run_command(command) == 0, f"{command}: {capsys.readouterr().err}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_notebooks_run_and_were_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
@@ -57,6 +57,7 @@ def test_links_lead_somewhere(path):
         name, _, anchor = target.partition("#")
         linked = (path.parent / name).resolve() if name else path
         assert linked.exists(), f"{path.name} links to {target}"
+        assert path not in PAGES or DOCS in linked.parents, f"{target} is not in the site"
         assert not anchor or anchor in anchors(linked), f"{path.name} links to {target}"
 
 

@@ -14,7 +14,8 @@ def conversion_charts(record: Record) -> list[Chart]:
 
 
 def _over_time(figure: go.Figure, title: str, y: str, note: str = "") -> Chart:
-    figure.update_xaxes(type="log", dtick="D1")
+    measured = figure.data[0].x
+    figure.update_xaxes(type="log", tickvals=measured, ticktext=[str(t) for t in measured])
     return chart(title, figure, "time steps (T)", y, note, hovermode="x unified")
 
 
@@ -81,4 +82,4 @@ def _energy(energy: Record) -> Chart:
         )
     note = "Operations at their cost in 45 nm (Horowitz 2014); memory is not counted."
     title = "Energy of an image"
-    return chart(title, figure, "arithmetic", "µJ", note, yaxis_type="log", barmode="group")
+    return chart(title, figure, "arithmetic", "µJ", note, yaxis_rangemode="tozero", barmode="group")
