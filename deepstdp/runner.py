@@ -31,6 +31,16 @@ from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.runtime import Runtime, launch
 
+WORTH_A_LOOK: tuple[tuple[str, str, str], ...] = (
+    ("loss", "loss", "{:.3f}"),
+    ("nmi_labels", "NMI", "{:.3f}"),
+    ("assignment_stability", "stable", "{:.0%}"),
+    ("n_empty_clusters", "empty", "{}"),
+    ("linear_probe_accuracy", "probe", "{:.1%}"),
+    ("knn_accuracy", "k-NN", "{:.1%}"),
+)
+"""What a line of an epoch shows: metric, its short name, how it is written."""
+
 
 def run_experiment(
     config: Config,
@@ -220,15 +230,7 @@ def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
 def epoch_line(metrics: Metrics, n_epochs: int, seconds: float) -> str:
     """One epoch in one line that a person can read."""
     parts = [f"epoch {metrics['epoch']:>{len(str(n_epochs))}}/{n_epochs}"]
-    shown = [
-        ("loss", "loss", "{:.3f}"),
-        ("nmi_labels", "NMI", "{:.3f}"),
-        ("assignment_stability", "stable", "{:.0%}"),
-        ("n_empty_clusters", "empty", "{}"),
-        ("linear_probe_accuracy", "probe", "{:.1%}"),
-        ("knn_accuracy", "k-NN", "{:.1%}"),
-    ]
-    for key, name, form in shown:
+    for key, name, form in WORTH_A_LOOK:
         if metrics.get(key) is not None:
             parts.append(f"{name} {form.format(metrics[key])}")
     return "  ".join([*parts, f"{seconds:.1f} s"])

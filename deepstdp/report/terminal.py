@@ -11,16 +11,9 @@ from rich.text import Text
 
 from deepstdp.files import Record
 from deepstdp.run_dir import RunDir
+from deepstdp.runner import WORTH_A_LOOK
 from deepstdp.tables import duration
 
-_COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("loss", "loss", "{:.3f}"),
-    ("nmi_labels", "NMI", "{:.3f}"),
-    ("assignment_stability", "stable", "{:.0%}"),
-    ("n_empty_clusters", "empty", "{}"),
-    ("linear_probe_accuracy", "probe", "{:.1%}"),
-    ("knn_accuracy", "k-NN", "{:.1%}"),
-)
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 40
 
@@ -72,7 +65,7 @@ def _seconds(record: Record) -> float:
 def _curves(metrics: Sequence[Record]) -> list[Text]:
     """A line of blocks for what is measured on labels, or on none."""
     lines = []
-    for key, name, form in _COLUMNS:
+    for key, name, form in WORTH_A_LOOK:
         values = [record[key] for record in metrics if record.get(key) is not None]
         if len(set(values)) > 1:
             ends = f"{form.format(values[0])} -> {form.format(values[-1])}"
@@ -93,7 +86,7 @@ def sparkline(values: Sequence[float], width: int = _CURVE_WIDTH) -> str:
 
 
 def _table(metrics: Sequence[Record]) -> Table:
-    columns = [c for c in _COLUMNS if any(record.get(c[0]) is not None for record in metrics)]
+    columns = [c for c in WORTH_A_LOOK if any(record.get(c[0]) is not None for record in metrics)]
     table = Table(box=None, pad_edge=False)
     for name in ("epoch", *(name for _, name, _ in columns), "time"):
         table.add_column(name, justify="right")
