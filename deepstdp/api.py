@@ -63,19 +63,15 @@ def train(
     """
     resolved = _resolve(config)
     chosen: dict[str, Any] = {} if n_clusters is None else {"clustering.n_clusters": n_clusters}
-    if isinstance(images, (str, Path)):
-        if labels is not None:
-            raise UserError("labels go with an array of images; those of a path are found there")
-        chosen["data.source"] = str(images)
-    else:
-        chosen["data.source"] = GIVEN
-    resolved = with_settings(resolved, chosen | dict(settings or {}))
-    dataset = None
+    arrays = {}
     if not isinstance(images, (str, Path)):
-        arrays = {"images": _array(images)}
-        if labels is not None:
-            arrays["labels"] = _array(labels)
-        dataset = dataset_of(arrays, resolved.data, resolved.seed)
+        given = {"images": images, "labels": labels}
+        arrays = {name: _array(values) for name, values in given.items() if values is not None}
+    elif labels is not None:
+        raise UserError("labels go with an array of images; those of a path are found there")
+    chosen["data.source"] = GIVEN if arrays else str(images)
+    resolved = with_settings(resolved, chosen | dict(settings or {}))
+    dataset = dataset_of(arrays, resolved.data, resolved.seed) if arrays else None
     path = Path(run_dir) if run_dir is not None else new_run_dir(resolved)
     with ConsoleProgress() if verbose else SILENT as progress:
         run = run_experiment(
@@ -122,14 +118,14 @@ class Result:
         """What was measured, an object an epoch."""
         return self.run.metrics()
 
-    @cached_property
+    @property
     def model(self) -> Model:
         """Network, reduction and clusterer."""
-        return load_model(self.run)[0]
+        return self._loaded[0]
 
     @cached_property
-    def _shape(self) -> tuple[int, int, int]:
-        return load_model(self.run)[1]
+    def _loaded(self) -> tuple[Model, tuple[int, int, int]]:
+        return load_model(self.run)
 
     def features(self, images: Images) -> Float32[np.ndarray, "n d"]:
         """The network's features of images, which are brought to the size it was trained on."""
@@ -144,7 +140,7 @@ class Result:
         return self.model.assign(self._fit(images)).labels.cpu().numpy()
 
     def _fit(self, images: Images) -> Tensor:
-        channels, height, width = self._shape
+        _, (channels, height, width) = self._loaded
         size = height if height == width else None
         return fit_images(_array(images), channels, size, "images")
 

@@ -46,6 +46,13 @@ def test_help_for_a_section(capsys):
     assert all(name in every for name in settings if "." in name and not name.endswith("+"))
 
 
+def test_a_section_that_is_none_is_one_line(capsys):
+    assert main(["train", "--help", "dta"]) == 2
+    said = capsys.readouterr().err
+    assert "no such section, there are data, augmentation" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"deepstdp {version('deepstdp')}\n"

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from jsonargparse import ArgumentParser
 
+from deepstdp.errors import UserError
+
 OFTEN = (
     "--data.source",
     "--data.image_size",
@@ -36,7 +38,8 @@ def is_help(arguments: Sequence[str]) -> bool:
 def topic_of(arguments: Sequence[str]) -> str:
     """The section that help is asked for, which stands behind ``--help``; empty for none."""
     at = next(i for i, argument in enumerate(arguments) if argument in ("-h", "--help"))
-    return arguments[at + 1] if len(arguments) > at + 1 else ""
+    behind = arguments[at + 1 : at + 2]
+    return behind[0] if behind and not behind[0].startswith("-") else ""
 
 
 def help_screen(parser: ArgumentParser, topic: str = "") -> str:
@@ -45,9 +48,15 @@ def help_screen(parser: ArgumentParser, topic: str = "") -> str:
     Args:
         parser: of a command, with the example in its ``epilog``.
         topic: a section of settings, such as ``data``; or ``all`` of them.
+
+    Raises:
+        UserError: there is no such section.
     """
     sections = {name: part for name, part in sections_of(parser).items() if len(part) > _FEW}
-    if topic == EVERYTHING or topic in sections:
+    if sections and topic and topic not in (EVERYTHING, *sections):
+        known = ", ".join((*sections, EVERYTHING))
+        raise UserError(f"{parser.prog} --help {topic}: no such section, there are {known}")
+    if sections and topic:
         shown = [a for name, part in sections.items() if topic in (EVERYTHING, name) for a in part]
         return "\n".join(_lines(shown, whole=True))
     plain = [a for a in parser._actions if _is_shown(a) and _section(a) not in sections]
@@ -89,13 +98,9 @@ def _section(action: Action) -> str:
 
 
 def _name(action: Action) -> str:
-    return action.option_strings[-1] if not _long(action) else _long(action)[0]
-
-
-def _long(action: Action) -> list[str]:
-    if not action.option_strings:
-        return [action.dest]
-    return [option for option in action.option_strings if option.startswith("--")]
+    """The first long spelling of an option; an argument's own name."""
+    long = (option for option in action.option_strings if option.startswith("--"))
+    return next(long, action.dest)
 
 
 def _usage(parser: ArgumentParser, plain: Sequence[Action]) -> str:

@@ -44,17 +44,16 @@ def write_report(runs: Sequence[RunDir], out: Path, progress: Progress = SILENT)
         UserError: a run is damaged.
     """
     groups = group_runs([RunView.read(run) for run in runs])
-    environment = templates()
+    environment, names = templates(), list(groups)
     details: list[Markup] = []
-    page = _page(environment, groups, details, left_out=[])
-    names = list(groups)
+    size = len(_page(environment, groups, details, left_out=[]).encode())
     for i, name in enumerate(progress.track(names, "report", len(names))):
         detail = _detail(environment, i, name, groups[name][0])
-        if details and len(page.encode()) + len(detail.encode()) > LARGEST:
-            page = _page(environment, groups, details, left_out=names[i:])
+        size += len(detail.encode())
+        if details and size > LARGEST:
             break
         details.append(detail)
-        page = _page(environment, groups, details, left_out=[])
+    page = _page(environment, groups, details, left_out=names[len(details) :])
     write_atomically(out, page.encode())
     return out
 
