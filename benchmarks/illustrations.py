@@ -33,9 +33,8 @@ def spiking_layer() -> Figure:
     steps, channels = spikes.nonzero()
     above.scatter(steps, channels, s=8, marker="|", color="black")
     above.set_ylabel("input channel")
-    counts = np.bincount(winners[winners >= 0], minlength=potentials.shape[1])
-    order = np.lexsort((-potentials.max(axis=0), -counts))[:N_LINES]
-    for colour, neuron in zip(COLOURS, order, strict=False):
+    counts = recording.counts(0)
+    for colour, neuron in zip(COLOURS, recording.busiest(0, N_LINES), strict=False):
         label = f"neuron {neuron}: {counts[neuron]} spikes"
         below.plot(potentials[:, neuron], color=colour, label=label)
         fired = np.flatnonzero(winners == neuron)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -24,6 +25,15 @@ class Recording:
     inputs: Bool[Tensor, "b t i"]
     potentials: Float[Tensor, "b t k"]
     winners: Int64[Tensor, "b t"]
+
+    def counts(self, i: int) -> Int64[np.ndarray, "k"]:
+        """Spikes of each neuron for sample i."""
+        winners = self.winners[i].numpy()
+        return np.bincount(winners[winners >= 0], minlength=self.potentials.shape[2])
+
+    def busiest(self, i: int, n: int) -> Int64[np.ndarray, "m"]:
+        """The n neurons that fire most for sample i; of equals, those nearest to firing."""
+        return np.lexsort((-self.potentials[i].numpy().max(axis=0), -self.counts(i)))[:n]
 
 
 def record(inputs: Input, circuit: Circuit) -> Recording:

@@ -18,6 +18,9 @@ def test_a_recording_is_what_the_engines_count():
     recording = layer.record(samples, keys)
     counts = torch.stack([(recording.winners == j).sum(dim=1) for j in range(5)], dim=1)
     assert torch.equal(counts.int(), response.counts)
+    for i in range(60):
+        assert recording.counts(i).tolist() == counts[i].tolist()
+        assert counts[i, recording.busiest(i, 1)[0]] == counts[i].max()
     assert recording.inputs.sum() == response.n_input_spikes
     assert counts.sum() > 0
     assert recording.inputs.shape == (60, layer.config.n_timesteps, 24)

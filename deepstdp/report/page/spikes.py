@@ -99,10 +99,8 @@ def _raster(recording: Recording, i: int) -> Chart:
 def _membranes(recording: Recording, i: int) -> Chart:
     """The neurons that come nearest to their thresholds, and who fires."""
     potentials, winners = recording.potentials[i].numpy(), recording.winners[i].numpy()
-    fired = np.bincount(winners[winners >= 0], minlength=potentials.shape[1])
-    order = np.lexsort((-potentials.max(axis=0), -fired))[:_LINES]
     figure = go.Figure()
-    for rank, neuron in enumerate(order):
+    for rank, neuron in enumerate(recording.busiest(i, _LINES)):
         name, colour = f"neuron {neuron}", COLOURS[rank % len(COLOURS)]
         y = np.round(potentials[:, neuron], 3)
         figure.add_scatter(y=y, name=name, line={"color": colour, "width": 1.5})
@@ -116,7 +114,8 @@ def _membranes(recording: Recording, i: int) -> Chart:
             hovertemplate="fires",
         )
     figure.add_hline(y=1, line={"dash": "dash", "color": GRAY})
-    note = f"Stars: spikes, {fired.sum()} in all; dashed: the threshold. A spike resets the others."
+    n_spikes = recording.counts(i).sum()
+    note = f"Stars: spikes, {n_spikes} in all; dashed: the threshold. A spike resets the others."
     return chart("Membrane potentials", figure, "time step", "potential / threshold", note)
 
 
