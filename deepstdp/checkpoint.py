@@ -163,10 +163,14 @@ def restore_checkpoint(run: RunDir, loop: Loop, progress: Progress) -> Position:
         return Position()
     path, (tensors, info) = found
     try:
-        return _take_up(loop, tensors, info)
+        position = _take_up(loop, tensors, info)
     except MISFITS as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"{path} is no checkpoint of this run ({reason})") from None
+    epoch, step = position.epoch, position.begun.step
+    where = f"in epoch {epoch + 1}, after step {step}" if step else f"after epoch {epoch}"
+    progress.line(f"going on {where}")
+    return position
 
 
 def _last_whole(run: RunDir, progress: Progress) -> tuple[Path, tuple[Tensors, Record]] | None:

@@ -1,12 +1,16 @@
 """The real command in two processes that talk over gloo, against the same run in one."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.runs import children_of
 from tests.helpers import image_bytes
 
 TRAIN = [
@@ -56,6 +60,28 @@ def test_two_processes_are_one_run(alone, tmp_path, command):
     assert summary["final"] == pytest.approx(expected["final"], rel=1e-6)
     assert result.stdout.count("epoch 1/2") == 1
     assert "Warning" not in result.stderr
+
+
+def test_torchrun_starts_a_killed_process_again_and_the_run_goes_on(alone, tmp_path):
+    run, log = tmp_path / "run", tmp_path / "log"
+    options = ("--devices", "2", "--precision", "64-true", "--training.checkpoint_minutes", "0")
+    command = [*TORCHRUN[:3], "--max-restarts", "1", *TORCHRUN[3:], *TRAIN, *options]
+    with log.open("w") as output:
+        agent = subprocess.Popen([*command, "--run_dir", str(run)], stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(run.glob("checkpoints/*.safetensors")):
+            assert agent.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(children_of(agent.pid)[-1], signal.SIGKILL)
+        assert agent.wait(240) == 0, log.read_text()
+    finally:
+        agent.kill()
+    said = log.read_text()
+    assert said.count("going on ") == 1, said
+    assert (run / "labels.csv").read_text() == (alone / "labels.csv").read_text()
+    assert losses(run) == pytest.approx(losses(alone), rel=1e-6)
 
 
 @pytest.mark.slow

@@ -112,11 +112,16 @@ class Run:
     def children(self) -> list[int]:
         """Processes that it has started and that live."""
         assert self.process is not None
-        found: list[int] = []
-        for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):  # of each thread
-            with suppress(OSError):
-                found += [int(pid) for pid in children.read_text().split()]
-        return found
+        return children_of(self.process.pid)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process has started and that live."""
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):  # of each thread
+        with suppress(OSError):
+            found += [int(child) for child in children.read_text().split()]
+    return found
 
 
 def _group_lives(group: int) -> bool:

@@ -9,37 +9,24 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from deepstdp.cli import main
-from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.run import convert_run
 from deepstdp.deployment.saved import CLUSTERS, load_all_spiking, load_network
 from deepstdp.errors import UserError
 from deepstdp.files import load_tensors
 from deepstdp.run_dir import RunDir
-from deepstdp.runner import run_experiment
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    config = Config(
-        data=DataConfig(image_size=16),
-        clustering=ClusteringConfig(n_clusters=12),
-        training=TrainingConfig(epochs=2),
-        accelerator="cpu",
-    )
-    return run_experiment(config, tmp_path_factory.mktemp("runs") / "digits").path
 
 
 def test_a_run_of_digits(run, capsys):
-    before = (run / "weights.safetensors").read_bytes()
-    assert main(["convert", str(run), "--timesteps", "64"]) == 0
+    before = (run.path / "weights.safetensors").read_bytes()
+    assert main(["convert", str(run.path), "--timesteps", "64"]) == 0
     printed = capsys.readouterr().out
-    record = json.loads((run / "spiking" / "conversion.json").read_text())
-    assert (run / "weights.safetensors").read_bytes() == before
-    assert (run / "spiking" / "conversion.png").stat().st_size > 10_000
+    record = json.loads((run.path / "spiking" / "conversion.json").read_text())
+    assert (run.path / "weights.safetensors").read_bytes() == before
+    assert (run.path / "spiking" / "conversion.png").stat().st_size > 10_000
     at = {point["timesteps"]: point for point in record["curve"]}
     assert list(at) == [4, 8, 16, 32, 64, 128]
-    convnet = json.loads((run / "summary.json").read_text())["final"]["linear_probe_accuracy"]
+    convnet = json.loads((run.path / "summary.json").read_text())["final"]["linear_probe_accuracy"]
     assert record["linear_probe_accuracy"] == pytest.approx(convnet, abs=1e-6)
     assert at[64]["linear_probe_accuracy"] == pytest.approx(convnet, abs=0.015)
     assert at[64]["cluster_agreement"] > record["retest_agreement"] - 0.05
@@ -47,7 +34,7 @@ def test_a_run_of_digits(run, capsys):
     assert at[64]["relative_error"] < at[16]["relative_error"] < at[4]["relative_error"]
     row = next(line for line in printed.splitlines() if line.startswith("| ConvNet"))
     assert row.split("|")[2].strip() == f"{100 * convnet:.1f}"
-    network = load_network(run / "spiking" / "network.safetensors")
+    network = load_network(run.path / "spiking" / "network.safetensors")
     assert [layer.threshold for layer in network.layers] == [1.0] * 4
 
 
@@ -55,16 +42,16 @@ def test_whole_numbers_and_another_folder(run, tmp_path, capsys):
     out = tmp_path / "chip"
     options = ["--weight_bits", "8", "--reset", "hard", "--start", "zero"]
     options += ["--timesteps", "8", "--n_images", "32", "--out", str(out)]
-    assert main(["convert", str(run), *options]) == 0
+    assert main(["convert", str(run.path), *options]) == 0
     record = json.loads((out / "conversion.json").read_text())
     assert (record["config"]["weight_bits"], record["config"]["reset"]) == (8, "hard")
     assert load_network(out / "network.safetensors").layers[0].reset == "hard"
 
 
 def test_the_neurons_go_on_learning_from_spikes(run, tmp_path, capsys):
-    before = load_tensors(run / "clustering.safetensors")[0]
+    before = load_tensors(run.path / "clustering.safetensors")[0]
     options = ["--timesteps", "16", "--learn", "1", "--out", str(tmp_path)]
-    assert main(["convert", str(run), *options]) == 0
+    assert main(["convert", str(run.path), *options]) == 0
     found = json.loads((tmp_path / "conversion.json").read_text())["end_to_end"]
     after = found["after_learning"]
     assert 0.4 < after["kept"] < 1  # they move, and do not forget
@@ -72,15 +59,15 @@ def test_the_neurons_go_on_learning_from_spikes(run, tmp_path, capsys):
     learnt = load_all_spiking(tmp_path).clusterer.state()
     assert not torch.equal(learnt["neurons.synapses"], before["clusterer.neurons.synapses"])
     # Two passes count as two; without learning the neurons are the run's again.
-    assert main(["convert", str(run), *options[:2], "--learn", "2", *options[4:]]) == 0
+    assert main(["convert", str(run.path), *options[:2], "--learn", "2", *options[4:]]) == 0
     twice = load_all_spiking(tmp_path).clusterer.state()
     assert twice["n_passes"] == learnt["n_passes"] + 1
-    assert main(["convert", str(run), *options[:2], *options[4:]]) == 0
+    assert main(["convert", str(run.path), *options[:2], *options[4:]]) == 0
     as_it_was = load_all_spiking(tmp_path).clusterer.state()
     assert torch.equal(as_it_was["neurons.synapses"], before["clusterer.neurons.synapses"])
     row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("| after learning"))
     assert row.split("|")[2].strip() == f"{100 * after['agreement']:.1f}"
-    again = load_tensors(run / "clustering.safetensors")[0]
+    again = load_tensors(run.path / "clustering.safetensors")[0]
     assert torch.equal(again["clusterer.neurons.synapses"], before["clusterer.neurons.synapses"])
 
 
@@ -88,24 +75,24 @@ def test_the_clusters_of_images_by_spikes_alone(run, tmp_path, capsys):
     """``predict --spiking`` runs what ``convert`` left, which knows the clusters it counted."""
     digits = load_digits().images[:40, None] * (255 / 16)
     np.save(tmp_path / "digits.npy", digits.round().astype(np.uint8).repeat(2, -1).repeat(2, -2))
-    assert main(["convert", str(run), "--timesteps", "64"]) == 0
+    assert main(["convert", str(run.path), "--timesteps", "64"]) == 0
     capsys.readouterr()
-    command = ["predict", str(run), str(tmp_path / "digits.npy")]
+    command = ["predict", str(run.path), str(tmp_path / "digits.npy")]
     assert main(command) == 0
     by_features = capsys.readouterr().out.splitlines()
-    assert main([*command, "--spiking", str(run / "spiking")]) == 0
+    assert main([*command, "--spiking", str(run.path / "spiking")]) == 0
     by_spikes = capsys.readouterr().out.splitlines()
     assert len(by_spikes) == len(by_features) == 41
     assert sum(a == b for a, b in zip(by_spikes, by_features, strict=True)) > 35
 
 
 def test_a_folder_without_spiking_neurons_is_refused(run, tmp_path, capsys):
-    command = ["predict", str(run), "images.npy", "--spiking", str(tmp_path)]
+    command = ["predict", str(run.path), "images.npy", "--spiking", str(tmp_path)]
     assert main(command) == 2
     assert (
         f"there is no {tmp_path}/network.safetensors: deepstdp convert" in capsys.readouterr().err
     )
-    assert main(["convert", str(run), "--timesteps", "8", "--out", str(tmp_path)]) == 0
+    assert main(["convert", str(run.path), "--timesteps", "8", "--out", str(tmp_path)]) == 0
     capsys.readouterr()
     (tmp_path / CLUSTERS).write_bytes((tmp_path / "network.safetensors").read_bytes())
     assert main(command) == 2
@@ -177,7 +164,7 @@ def test_a_backbone_that_does_other_things_than_its_layers_is_refused(tmp_path, 
     ],
 )
 def test_what_is_wrong_is_one_line(run, capsys, options, message):
-    assert main(["convert", *(option.format(run=run) for option in options)]) == 2
+    assert main(["convert", *(option.format(run=run.path) for option in options)]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

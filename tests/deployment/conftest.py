@@ -1,4 +1,4 @@
-"""A run to export."""
+"""Runs to convert and to export."""
 
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from deepstdp.runner import run_experiment
 
 @pytest.fixture(scope="package")
 def run(tmp_path_factory) -> RunDir:
+    """A run of the digits."""
     return trained(tmp_path_factory.mktemp("runs") / "digits", BackboneConfig())
 
 
 @pytest.fixture(scope="package")
 def clipped_run(tmp_path_factory) -> RunDir:
+    """The same with the ReLU for few steps."""
     return trained(tmp_path_factory.mktemp("runs") / "clipped", BackboneConfig(levels=8))
 
 
