@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from deepstdp.data import load_dataset
+from deepstdp.config import Config
+from deepstdp.data import Dataset, load_dataset
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import (
     Metrics,
@@ -16,6 +18,37 @@ from deepstdp.model import load_model
 from deepstdp.pipeline import truth_of
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
+
+NONE: Mapping[str, Any] = MappingProxyType({})
+"""No settings that differ."""
+
+
+def images_for(
+    config: Config, shape: tuple[int, int, int], overrides: Mapping[str, Any], progress: Progress
+) -> Dataset:
+    """A run's images, or others that fit it.
+
+    Args:
+        config: of the run.
+        shape: (C, H, W) of the images that it takes.
+        overrides: settings of ``DataConfig`` that differ from the run's.
+        progress: follows the decoding.
+
+    Raises:
+        UserError: the images are not there, or do not fit.
+    """
+    data, (_, height, width) = config.data, shape
+    if "source" in overrides:
+        # Other images have classes of their own, and must be brought to the run's size.
+        data = replace(data, classes="all", image_size=height if height == width else None)
+    data = replace(data, **overrides)
+    dataset = load_dataset(data, config.seed, progress)
+    found = dataset.train.images.shape
+    if found != shape:
+        raise UserError(
+            f"the run takes images of shape {shape}, those of {data.source} are {found}"
+        )
+    return dataset
 
 
 def evaluate(
@@ -31,21 +64,9 @@ def evaluate(
     Raises:
         UserError: the run is unfinished, or the images do not fit it.
     """
-    model, (channels, height, width) = load_model(run)
+    model, shape = load_model(run)
     config = run.config()
-    data = config.data
-    if "source" in data_overrides:
-        # Other images have classes of their own, and must be brought to the run's size.
-        size = height if height == width else None
-        data = replace(data, classes="all", image_size=size)
-    data = replace(data, **data_overrides)
-    dataset = load_dataset(data, config.seed, progress).to(model.device)
-    shape = dataset.train.images.shape
-    if shape != (channels, height, width):
-        raise UserError(
-            f"the run takes images of shape {(channels, height, width)}, those of {data.source} "
-            f"are {shape}"
-        )
+    dataset = images_for(config, shape, data_overrides, progress).to(model.device)
     truth = truth_of(dataset)
     train = model.features(dataset.train.images, progress)
     val = model.features(dataset.val.images, progress)

@@ -191,7 +191,10 @@ def _every(n: int, most: int) -> Int64[Tensor, "m"]:
 
 
 def load_model(
-    run: RunDir, backbone: nn.Module | None = None, clusterer: Any = None
+    run: RunDir,
+    backbone: nn.Module | None = None,
+    clusterer: Any = None,
+    accelerator: str = "auto",
 ) -> tuple[Model, tuple[int, int, int]]:
     """The trained model of a run, and the (C, H, W) of the images it takes.
 
@@ -199,6 +202,7 @@ def load_model(
         run: a finished run.
         backbone: the module that the run was given, if it was given one.
         clusterer: the same for the clusterer.
+        accelerator: where it is to be; that of the run need not be here.
 
     Raises:
         UserError: the run is unfinished or damaged, or names code and is not trusted.
@@ -212,7 +216,7 @@ def load_model(
     stdp = replace(config.clustering.stdp, engine="auto")
     clustering = replace(config.clustering, stdp=stdp)
     config = replace(config, clustering=clustering, compile=False)
-    model = build_model(config, blank, SILENT, backbone, clusterer, one_process())
+    model = build_model(config, blank, SILENT, backbone, clusterer, one_process(accelerator))
     tensors, _ = run.load_tensors("clustering")
     try:
         model.network.load_state_dict(weights)

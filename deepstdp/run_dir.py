@@ -3,6 +3,7 @@
 Each file is written whole or not at all; only ``metrics.jsonl`` grows by a line an epoch.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -218,6 +219,10 @@ class RunDir:
             ) from None
 
     # Checkpoints: named by epochs done and steps of the next one, so that names sort.
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights, by which what was made from a run knows it again."""
+        return hashlib.sha256((self.path / "weights.safetensors").read_bytes()).hexdigest()
 
     def save_checkpoint(
         self, number: tuple[int, int], tensors: Tensors, info: Record, n_kept: int

@@ -201,6 +201,7 @@ def _nir(folder: Path) -> list[Path]:
 
 def _replay(path: Path) -> None:
     file = read_nir(path)
+    file.code.encode(torch.zeros(1, *_FRONT), min(file.n_steps, 4))
     images = np.zeros((1, *_FRONT), dtype=np.float32)
     replay(file.graph, images, min(file.n_steps, 4), file.dt, file.reset, file.multispike)
 
@@ -209,6 +210,11 @@ def _spiking(folder: Path) -> list[Path]:
     out = folder / "spiking"
     convert_run(_run(folder), ConversionConfig(timesteps=4), out)
     return sorted(out.glob("*.safetensors"))
+
+
+def _run_spiking(path: Path) -> None:
+    pipeline = load_all_spiking(path.parent)
+    pipeline.clusters(torch.zeros(1, *_FRONT))
 
 
 LOADERS = {
@@ -223,6 +229,6 @@ LOADERS = {
     "tensors": Loader(_tensors, load_tensors),
     "run: weights": Loader(_run_files, lambda path: load_model(RunDir.open(path.parent))),
     "run: records": Loader(_run_records, _read_records),
-    "spiking network": Loader(_spiking, lambda path: load_all_spiking(path.parent)),
+    "spiking network": Loader(_spiking, _run_spiking),
     "nir": Loader(_nir, _replay),
 }

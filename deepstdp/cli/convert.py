@@ -5,7 +5,14 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import add_run, command_parser, from_options, open_run
+from deepstdp.cli.options import (
+    add_other_data,
+    add_run,
+    command_parser,
+    from_options,
+    open_run,
+    other_data,
+)
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.config_files import parse
 from deepstdp.deployment.run import convert_run
@@ -24,6 +31,7 @@ def convert_parser() -> ArgumentParser:
     add_run(parser, help="a finished run directory")
     parser.add_argument("--out", type=str | None, help="folder (default: spiking, in the run)")
     parser.add_class_arguments(ConversionConfig, None)
+    add_other_data(parser)
     return parser
 
 
@@ -34,7 +42,7 @@ def convert(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     out = Path(args.out) if args.out else run.path / "spiking"
     config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:
-        record = convert_run(run, config, out, progress)
+        record = convert_run(run, config, out, progress, other_data(args))
     save_conversion_figure(record, out)
     print(conversion_tables(record))
     print(f"\nspiking network: {out}")

@@ -8,10 +8,12 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from deepstdp.cli.options import (
+    add_other_data,
     add_run,
     command_parser,
     from_options,
     open_run,
+    other_data,
     require_folder,
 )
 from deepstdp.config.deployment import ConversionConfig, Reset
@@ -19,6 +21,7 @@ from deepstdp.config_files import parse
 from deepstdp.deployment.exchange.convnet import SUFFIX, export_onnx, verify_onnx
 from deepstdp.deployment.exchange.dialects import DIALECTS, Target
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
+from deepstdp.deployment.table import kept_line
 from deepstdp.errors import UserError
 from deepstdp.progress import ConsoleProgress
 
@@ -43,6 +46,7 @@ def export_parser() -> ArgumentParser:
     )
     parser.add_argument("--reset", type=Reset | None, help="default: the one that the target runs")
     parser.set_defaults(weight_bits=8)
+    add_other_data(parser)
     return parser
 
 
@@ -63,8 +67,9 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     args.reset = args.reset or DIALECTS[args.target].resets[0]
     config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:
-        hint = export_nir(run, args.target, config, out, progress)
-    print(f"{out}: {config.timesteps} steps, {config.reset} reset; {hint}")
+        exported = export_nir(run, args.target, config, out, progress, other_data(args))
+    print(f"{out}: {config.timesteps} steps, {config.reset} reset; {exported.hint}")
+    print(kept_line(exported.record))
 
 
 def _refuse_conversion(parser: ArgumentParser, args: Namespace) -> None:
@@ -73,6 +78,8 @@ def _refuse_conversion(parser: ArgumentParser, args: Namespace) -> None:
     for name in (field.name for field in fields(ConversionConfig)):
         if name in args and args[name] != defaults[name]:
             raise UserError(f"--{name} is for spiking networks; onnx takes the ConvNet as it is")
+    if given := other_data(args):
+        raise UserError(f"--data.{next(iter(given))} is for spiking networks; onnx sees no images")
 
 
 def verify_parser() -> ArgumentParser:
@@ -84,6 +91,7 @@ def verify_parser() -> ArgumentParser:
     )
     parser.add_argument("file", help="what deepstdp export wrote")
     add_run(parser, "--run", required=True, help="the run that it was exported from")
+    add_other_data(parser)
     return parser
 
 
@@ -93,7 +101,7 @@ def verify(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     path, run = Path(args.file), open_run(args)
     check = verify_onnx if path.suffix == SUFFIX else verify_nir
     with ConsoleProgress() as progress:
-        checks = check(path, run, progress)
+        checks = check(path, run, progress, other_data(args))
     for found in checks:
         print(f"{found.name}: {found.line}")
     return int(any(found.failed for found in checks))

@@ -2,7 +2,7 @@
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -11,6 +11,8 @@ from deepstdp.errors import UserError
 from deepstdp.run_dir import RunDir
 
 T = TypeVar("T")
+
+OnError = Literal["stop", "skip"]
 
 
 def command_parser(name: str, description: str, example: str) -> ArgumentParser:
@@ -30,6 +32,18 @@ def add_run(parser: ArgumentParser, name: str = "run", **kwargs: Any) -> None:
 def open_run(args: Namespace) -> RunDir:
     """The run directory that was given."""
     return RunDir.open(Path(args.run), args.trust_code)
+
+
+def add_other_data(parser: ArgumentParser) -> None:
+    """Options for other images than the run's."""
+    parser.add_argument("--data.source", type=str | None, help="other images (default: the run's)")
+    parser.add_argument("--data.classes", type=str | list[str] | None, help="as in train")
+    parser.add_argument("--data.on_error", type=OnError | None, help="as in train")
+
+
+def other_data(args: Namespace) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in vars(args.data).items() if value is not None}
 
 
 def from_options(kind: type[T], options: Namespace) -> T:

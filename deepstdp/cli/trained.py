@@ -3,11 +3,18 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import add_run, command_parser, open_run, require_folder
+from deepstdp.cli.options import (
+    OnError,
+    add_other_data,
+    add_run,
+    command_parser,
+    open_run,
+    other_data,
+    require_folder,
+)
 from deepstdp.config_files import parse
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.deployment.saved import load_all_spiking
@@ -15,8 +22,6 @@ from deepstdp.files import labels_csv, write_atomically
 from deepstdp.inference import evaluate as measure
 from deepstdp.model import load_model
 from deepstdp.progress import ConsoleProgress
-
-OnError = Literal["stop", "skip"]
 
 
 def evaluate_parser() -> ArgumentParser:
@@ -27,18 +32,15 @@ def evaluate_parser() -> ArgumentParser:
         "runs/photos --data.source other-photos",
     )
     add_run(parser, help="a run directory")
-    parser.add_argument("--data.source", type=str | None, help="other images (default: the run's)")
-    parser.add_argument("--data.classes", type=str | list[str] | None, help="as in train")
-    parser.add_argument("--data.on_error", type=OnError | None, help="as in train")
+    add_other_data(parser)
     return parser
 
 
 def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp evaluate``."""
     args = parse(parser, arguments)
-    overrides = {k: v for k, v in vars(args.data).items() if v is not None}
     with ConsoleProgress() as progress:
-        metrics = measure(open_run(args), overrides, progress)
+        metrics = measure(open_run(args), other_data(args), progress)
     for name, value in metrics.items():
         print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
 
@@ -62,18 +64,19 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp predict``."""
     args = parse(parser, arguments)
     require_folder("out", args.out)
-    model, (channels, height, width) = load_model(open_run(args))
-    chain = load_all_spiking(args.spiking, str(model.device)) if args.spiking else None
+    run = open_run(args)
+    model, (channels, height, width) = load_model(run)
+    spiking = load_all_spiking(args.spiking, str(model.device), run) if args.spiking else None
     size = height if height == width else None
     with ConsoleProgress() as progress:
         images, skipped = load_unlabelled(
             [Path(path) for path in args.images], channels, size, args.on_error, progress
         )
         stored = images.images.to(model.device)
-        if chain is None:
+        if spiking is None:
             labels = model.assign(stored, progress).labels
         else:
-            labels = chain.clusters_of(model.network, stored)
+            labels = spiking.clusters_of(model.network, stored)
     content = labels_csv("cluster", images.names, labels.cpu().numpy())
     if args.out:
         write_atomically(Path(args.out), content)

@@ -16,7 +16,7 @@ from torch import Tensor
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant, InputCode, Spikes
-from deepstdp.deployment.layer import SpikingLayer
+from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
 
 PERCENTILES = (98.0, 99.0, 99.5, 99.9, 99.99, 100.0)
@@ -52,18 +52,18 @@ class LayerFit:
 
 @dataclass(frozen=True)
 class _Fitted:
-    layer: SpikingLayer
+    layer: IFLayer
     spikes: Spikes
     fit: LayerFit
 
 
 def convert(
-    chain: list[Connection], images: Float[Tensor, "n c h w"], config: ConversionConfig
+    connections: list[Connection], images: Float[Tensor, "n c h w"], config: ConversionConfig
 ) -> tuple[SpikingNetwork, list[LayerFit]]:
     """Scale thresholds, and fit biases, to images.
 
     Args:
-        chain: the folded ConvNet.
+        connections: the folded ConvNet.
         images: behind the front end; no labels are needed.
         config: how.
 
@@ -73,9 +73,9 @@ def convert(
     code = fit_input(images, config)
     incoming: Spikes | Constant = code.encode(images, config.timesteps)
     activations, scale_in = images, code.scale
-    layers: list[SpikingLayer] = []
+    layers: list[IFLayer] = []
     fits = []
-    for connection in chain:
+    for connection in connections:
         activations = connection.activations(activations)
         synapses = connection if layers else code.receive(connection)
         found = _fit_layer(synapses, scale_in, incoming, activations, config)
@@ -98,11 +98,12 @@ def fit_input(images: Float[Tensor, "n c h w"], config: ConversionConfig) -> Inp
 
 def make_layer(
     connection: Connection, scale_in: float, scale: float, config: ConversionConfig
-) -> SpikingLayer:
+) -> IFLayer:
     """A layer whose rates are r = clip(relu(W x + b) / scale, 0, 1) of inputs x / scale_in.
 
     W <- W scale_in / scale and b <- b / scale, for a threshold of 1. With weights of m bits all are
-    multiplied by the largest whole threshold at which no weight exceeds 2^(m-1) - 1, and rounded.
+    multiplied by the largest whole threshold at which no weight exceeds 2^(m-1) - 1, and rounded;
+    weights that exceed it at a threshold of 1, where bits are too few, are clipped.
     """
     weight, bias, threshold = connection.weight * (scale_in / scale), connection.bias / scale, 1.0
     if config.weight_bits is not None:
@@ -116,7 +117,7 @@ def make_layer(
     if config.weight_bits is not None:
         bias, start = bias.round(), float(np.floor(start))
     scaled = replace(connection, weight=weight, bias=bias)
-    return SpikingLayer(scaled, threshold, start, config.reset, scale, config.multispike)
+    return IFLayer(scaled, threshold, start, config.reset, scale, config.multispike)
 
 
 def _fit_layer(
@@ -168,7 +169,7 @@ def _some(activations: Float[Tensor, "n o y x"]) -> np.ndarray:
 
 
 def _measured(
-    layer: SpikingLayer,
+    layer: IFLayer,
     percentile: float,
     incoming: Spikes | Constant,
     activations: Float[Tensor, "n o y x"],
@@ -191,7 +192,7 @@ def _better(one: _Fitted | None, other: _Fitted) -> _Fitted:
 
 def _corrected(
     found: _Fitted, activations: Float[Tensor, "n o y x"], config: ConversionConfig
-) -> SpikingLayer:
+) -> IFLayer:
     """Add to each channel's bias what its mean activation lacks."""
     layer = found.layer
     lacking = (activations - layer.activations(found.spikes)).mean(dim=(0, 2, 3))

@@ -1,5 +1,6 @@
 """How images reach the first layer of a spiking network."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from deepstdp.backbones import Network
 from deepstdp.data.images import Images
-from deepstdp.deployment.folding import Connection
+from deepstdp.deployment.folding import Connection, Shape
 from deepstdp.keyed_random import Stream
 from deepstdp.model import FEATURE_BATCH
 from deepstdp.spiking import encoding
@@ -53,6 +54,12 @@ class InputCode:
     bound: int | None
     seed: int
 
+    def __post_init__(self) -> None:
+        if self.kind not in ("constant", "poisson"):
+            raise ValueError(f"an input code is constant or poisson, not {self.kind}")
+        if not 0 < float(self.scale) < math.inf or (self.bound is not None and self.bound < 1):
+            raise ValueError("scale and bound of an input code are positive")
+
     def encode(
         self, images: Float[Tensor, "b c h w"], n_steps: int, first: int = 0
     ) -> Spikes | Constant:
@@ -82,6 +89,11 @@ class InputCode:
         channels, height, width = connection.shape
         weight = torch.cat([connection.weight, -connection.weight], dim=1)
         return replace(connection, weight=weight, shape=(2 * channels, height, width))
+
+    def shape_before(self, shape: Shape) -> Shape:
+        """(C, H, W) of the images that become inputs of a shape."""
+        channels, height, width = shape
+        return (channels if self.kind == "constant" else channels // 2), height, width
 
 
 def behind_front_end(

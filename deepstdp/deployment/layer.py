@@ -15,7 +15,7 @@ from deepstdp.processes import torch_threads_kept
 
 
 @dataclass(frozen=True)
-class SpikingLayer:
+class IFLayer:
     """Integrate-and-fire neurons behind their synapses.
 
     v(t) = v(t-1) + W s(t) + b; where v(t) >= threshold the neuron fires, and then

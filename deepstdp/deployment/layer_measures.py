@@ -38,7 +38,7 @@ class LayerMeasure:
 
 def measure_layers(
     network: SpikingNetwork,
-    chain: Sequence[Connection],
+    connections: Sequence[Connection],
     images: Float[Tensor, "n c h w"],
     n_steps: int,
 ) -> list[LayerMeasure]:
@@ -46,19 +46,19 @@ def measure_layers(
 
     Args:
         network: the spiking network.
-        chain: the ConvNet that it stands for, folded.
+        connections: the ConvNet that it stands for, folded.
         images: behind the front end, not among those that the network was fitted to.
         n_steps: T.
     """
     fans = [layer.connection.fan_out().permute(1, 2, 0).long() for layer in network.layers]
-    n_operations, n_spikes = [0] * len(chain), [0] * len(chain)
-    wrong, right = [0.0] * len(chain), [0.0] * len(chain)
+    n_operations, n_spikes = [0] * len(connections), [0] * len(connections)
+    wrong, right = [0.0] * len(connections), [0.0] * len(connections)
     first = 0
     for start, answers in network.run(images, n_steps):
         activations = images[first : first + len(answers[0])]
         first += len(activations)
         incoming: Spikes | Constant = start
-        for i, (connection, layer) in enumerate(zip(chain, network.layers, strict=True)):
+        for i, (connection, layer) in enumerate(zip(connections, network.layers, strict=True)):
             if not isinstance(incoming, Constant):
                 received = incoming.sum(dim=(0, 1), dtype=torch.int64)
                 n_operations[i] += int((received * fans[i]).sum())
@@ -70,7 +70,7 @@ def measure_layers(
     has_bias = [bool(layer.connection.bias.any()) for layer in network.layers]
     if constant:
         has_bias[0] = False
-    n_neurons = [math.prod(connection.out_shape) for connection in chain]
+    n_neurons = [math.prod(connection.out_shape) for connection in connections]
     return [
         LayerMeasure(
             synapses=connection.n_synapses,
@@ -81,5 +81,5 @@ def measure_layers(
             firing_rate=n_spikes[i] / (n * n_steps * n_neurons[i]),
             relative_error=math.sqrt(wrong[i] / max(right[i], 1e-30)),
         )
-        for i, connection in enumerate(chain)
+        for i, connection in enumerate(connections)
     ]

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from deepstdp.deployment.inputs import Constant, InputCode, Spikes
-from deepstdp.deployment.layer import SpikingLayer
+from deepstdp.deployment.layer import IFLayer
+from deepstdp.errors import UserError
 
 _MOST_BYTES = 1 << 27
 """Spikes of one layer that are held at once."""
@@ -24,7 +25,7 @@ class SpikingNetwork:
     """
 
     code: InputCode
-    layers: list[SpikingLayer]
+    layers: list[IFLayer]
 
     def run(
         self, images: Float[Tensor, "n c h w"], n_steps: int, number: int = 0
@@ -35,7 +36,16 @@ class SpikingNetwork:
             images: behind the ConvNet's front end.
             n_steps: T.
             number: of the first image, which keys its spikes.
+
+        Raises:
+            UserError: the images are of another size.
         """
+        expected = self.code.shape_before(self.layers[0].connection.shape)
+        if tuple(images.shape[1:]) != expected:
+            raise UserError(
+                f"the spiking network takes images of shape {expected} behind the front end, "
+                f"not {tuple(images.shape[1:])}"
+            )
         shapes = [layer.connection.shape for layer in self.layers]
         shapes.append(self.layers[-1].connection.out_shape)
         largest = max(channels * height * width for channels, height, width in shapes)
@@ -49,6 +59,19 @@ class SpikingNetwork:
                 incoming = layer.answer(incoming)
                 answers.append(incoming)
             yield start, answers
+
+    def counts(self, images: Float[Tensor, "n c h w"], n_steps: int) -> Int64[Tensor, "n d"]:
+        """Spikes of the last layer's neurons, in the order of the ConvNet's features.
+
+        Args:
+            images: behind the front end.
+            n_steps: T.
+        """
+        parts = [
+            answers[-1].sum(dim=1, dtype=torch.int64).permute(0, 3, 1, 2).flatten(1)
+            for _, answers in self.run(images, n_steps)
+        ]
+        return torch.cat(parts)
 
     def features(
         self, images: Float[Tensor, "n c h w"], steps: list[int]

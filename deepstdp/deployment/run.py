@@ -1,14 +1,16 @@
 """A run's ConvNet converted, measured and written down."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.accuracy import clusters_of, compare, compare_clusters
+from deepstdp.deployment.accuracy import clusters_of, compare_clusters
 from deepstdp.deployment.all_spiking import AllSpiking
 from deepstdp.deployment.energy import energy
 from deepstdp.deployment.layer_measures import measure_layers
@@ -18,6 +20,7 @@ from deepstdp.deployment.saved import CLUSTERS, NETWORK, save_clusters, save_net
 from deepstdp.deployment.source import Source
 from deepstdp.errors import UserError
 from deepstdp.files import Record, write_json
+from deepstdp.inference import NONE
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
@@ -34,18 +37,22 @@ class Converted:
 
     Attributes:
         network: the ConvNet in spikes.
-        chain: from the image to the cluster in spikes, after learning from spikes if that was
+        pipeline: from the image to the cluster in spikes, after learning from spikes if that was
             asked for; None if the run has no STDP neurons.
         record: how far it does what the run does, and what it costs.
     """
 
     network: SpikingNetwork
-    chain: AllSpiking | None
+    pipeline: AllSpiking | None
     record: Record
 
 
 def convert_run(
-    run: RunDir, config: ConversionConfig, out: Path, progress: Progress = SILENT
+    run: RunDir,
+    config: ConversionConfig,
+    out: Path,
+    progress: Progress = SILENT,
+    other_data: Mapping[str, Any] = NONE,
 ) -> Record:
     """Convert a finished run and say what it costs.
 
@@ -55,6 +62,7 @@ def convert_run(
         out: folder for the spiking network, what follows it up to the cluster, and
             ``conversion.json``.
         progress: follows the work.
+        other_data: settings of ``DataConfig`` that differ from the run's.
 
     Returns:
         What ``conversion.json`` holds.
@@ -62,14 +70,14 @@ def convert_run(
     Raises:
         UserError: see ``Source.open``, or the run has no STDP neurons that could learn.
     """
-    source = Source.open(run, progress)
+    source = Source.open(run, progress, other_data)
     converted = convert_and_measure(source, config, progress)
     out.mkdir(parents=True, exist_ok=True)
     for name in (RECORD, CLUSTERS):  # of an earlier conversion; the record comes last
         (out / name).unlink(missing_ok=True)
     save_network(out / NETWORK, converted.network)
-    if converted.chain is not None:
-        save_clusters(out / CLUSTERS, converted.chain)
+    if converted.pipeline is not None:
+        save_clusters(out / CLUSTERS, converted.pipeline, run.fingerprint())
     write_json(out / RECORD, converted.record)
     return converted.record
 
@@ -92,15 +100,14 @@ def convert_and_measure(
     few = shown[:: -(-len(shown) // MOST_COUNTED)]
     with progress.busy("spiking network"):
         spiking = dict(zip(steps, network.features(shown, steps), strict=True))
-        layers = measure_layers(network, source.chain, few, config.timesteps)
+        layers = measure_layers(network, source.connections, few, config.timesteps)
     with progress.busy("the ConvNet's features"):
-        val = source.val_features
-        train = None if source.truth is None else source.train_features
+        compared = source.compare(spiking)
     record = {
         "config": asdict(config),
-        "n_images": len(val),
+        "n_images": len(shown),
         "n_counted": len(few),
-        **compare(source.model, train, val, spiking, source.truth, source.config.evaluation),
+        **compared,
         "layers": [
             {"fit": asdict(fit), "validation": asdict(layer)}
             for fit, layer in zip(fits, layers, strict=True)
@@ -109,8 +116,8 @@ def convert_and_measure(
     }
     if not has_neurons:
         return Converted(network, None, record)
-    chain, record["end_to_end"] = _end_to_end(source, network, shown, config, progress)
-    return Converted(network, chain, record)
+    pipeline, record["end_to_end"] = _end_to_end(source, network, shown, config, progress)
+    return Converted(network, pipeline, record)
 
 
 def _end_to_end(
@@ -126,21 +133,21 @@ def _end_to_end(
     few = source.fitted_features(config)
     scale, gain = network.layers[-1].scale, model.clusterer.gain
     reduction = SpikingReduction.fit(model.reducer, few, scale, gain)
-    chain = AllSpiking(network, reduction, model.clusterer, config.timesteps)
+    pipeline = AllSpiking(network, reduction, model.clusterer, config.timesteps)
     float_clusters = clusters_of(model, source.val_features)
     assert float_clusters is not None
     with progress.busy("spikes from end to end"):
-        before = chain.clusters(shown).cpu().numpy()
+        before = pipeline.clusters(shown).cpu().numpy()
     record = compare_clusters(before, float_clusters, source.truth)
     if not config.learn:
-        return chain, record
+        return pipeline, record
     with progress.busy("learning from spikes"):
         for n_pass in range(1, config.learn + 1):
-            chain = chain.learnt(source.shown_train(config, n_pass))
-    after = chain.clusters(shown).cpu().numpy()
+            pipeline = pipeline.learnt(source.shown_train(config, n_pass))
+    after = pipeline.clusters(shown).cpu().numpy()
     record["after_learning"] = compare_clusters(after, float_clusters, source.truth)
     record["after_learning"]["kept"] = float((after == before).mean())
-    return chain, record
+    return pipeline, record
 
 
 def _steps(timesteps: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Spiking networks as files: safetensors, with the rest in its header."""
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,11 +9,12 @@ from deepstdp.config import STDPConfig
 from deepstdp.deployment.all_spiking import AllSpiking
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import InputCode
-from deepstdp.deployment.layer import SpikingLayer
+from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
 from deepstdp.errors import UserError
 from deepstdp.files import MISFITS, Tensors, load_tensors, prefixed, save_tensors, unprefixed
+from deepstdp.run_dir import RunDir
 
 NETWORK, CLUSTERS = "network.safetensors", "clusters.safetensors"
 """A spiking ConvNet, and what follows it up to the cluster."""
@@ -54,39 +56,65 @@ def load_network(path: Path, device: str = "cpu") -> SpikingNetwork:
                 shape=tuple(of_one["shape"]),
                 **geometry,
             )
-            layers.append(SpikingLayer(connection, **{name: of_one[name] for name in _PLAIN}))
-        return SpikingNetwork(InputCode(**info["code"]), layers)
+            layers.append(IFLayer(connection, **{name: of_one[name] for name in _PLAIN}))
+        network = SpikingNetwork(InputCode(**info["code"]), layers)
+        _check_fit(network)
+        return network
     except MISFITS as error:
         raise UserError(f"{path} holds no spiking network ({error})") from None
 
 
-def save_clusters(path: Path, chain: AllSpiking) -> None:
-    """Write what follows the spiking network: the reduction and the STDP neurons."""
-    reduction, clusterer = chain.reduction, chain.clusterer
+def _check_fit(network: SpikingNetwork) -> None:
+    """Compiled layers trust their shapes: whatever is no chain must not reach them."""
+    shape = network.layers[0].connection.shape
+    for layer in network.layers:
+        c = layer.connection
+        out, channels, height, width = c.weight.shape
+        sides = [side + 2 * c.padding for side in c.shape[1:]]
+        fits = c.shape == shape and channels == shape[0] and c.bias.shape == (out,)
+        has_room = c.stride >= 1 and c.padding >= 0 and height <= sides[0] and width <= sides[1]
+        if not (fits and has_room and layer.threshold > 0):
+            raise ValueError("its layers do not fit one another")
+        shape = c.out_shape
+
+
+def save_clusters(path: Path, pipeline: AllSpiking, origin: str) -> None:
+    """Write what follows the spiking network: the reduction and the STDP neurons.
+
+    Args:
+        path: where.
+        pipeline: of which they are parts.
+        origin: fingerprint of the run.
+    """
+    reduction, clusterer = pipeline.reduction, pipeline.clusterer
     affine = {"weight": reduction.weight, "bias": reduction.bias}
     info = {
         "reduction": {"threshold": reduction.threshold, "wanted": reduction.wanted},
         "n_clusters": clusterer.n_clusters,
         "seed": clusterer.seed,
         "stdp": asdict(clusterer.config),
-        "n_steps": chain.n_steps,
+        "n_steps": pipeline.n_steps,
+        "run": origin,
     }
     tensors = prefixed("reduction", affine) | prefixed("neurons", clusterer.state())
     save_tensors(path, tensors, info)
 
 
-def load_all_spiking(folder: str | Path, device: str = "cpu") -> AllSpiking:
+def load_all_spiking(
+    folder: str | Path, device: str = "cpu", run: RunDir | None = None
+) -> AllSpiking:
     """From the image to the cluster in spikes, as ``deepstdp convert`` left it in a folder.
 
-    >>> chain = load_all_spiking("runs/digits/spiking")  # doctest: +SKIP
-    >>> clusters = chain.clusters(network.front_end(images))  # doctest: +SKIP
+    >>> pipeline = load_all_spiking("runs/digits/spiking")  # doctest: +SKIP
+    >>> clusters = pipeline.clusters(network.front_end(images))  # doctest: +SKIP
 
     Args:
         folder: that of ``network.safetensors`` and ``clusters.safetensors``.
         device: where it is to run.
+        run: that it must have been converted from.
 
     Raises:
-        UserError: a file is missing, damaged, or something else.
+        UserError: a file is missing, damaged, or something else, or of another run.
     """
     path = Path(folder) / CLUSTERS
     for needed in (Path(folder) / NETWORK, path):
@@ -102,6 +130,12 @@ def load_all_spiking(folder: str | Path, device: str = "cpu") -> AllSpiking:
         config = replace(STDPConfig(**info["stdp"]), engine="auto")  # the engine need not be here
         clusterer = STDPPseudoLabels(info["n_clusters"], info["seed"], config)
         clusterer.load_state(unprefixed("neurons", tensors))
+        n_features, n_components = reduction.weight.shape
+        n_neurons = math.prod(network.layers[-1].connection.out_shape)
+        if n_features != n_neurons or clusterer.layer.n_channels != 2 * n_components:
+            raise ValueError("the reduction fits neither what it follows nor what follows it")
+        if run is not None and info["run"] != run.fingerprint():
+            raise UserError(f"{folder} was converted from another run than {run.path}")
         return AllSpiking(network, reduction, clusterer, info["n_steps"])
     except MISFITS as error:
         raise UserError(f"{path} holds no STDP neurons behind a ConvNet ({error})") from None

@@ -1,17 +1,19 @@
 """What is converted: the ConvNet of a run as a chain, and its images behind the front end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from deepstdp.config import Config
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.data import Dataset, ImageSet, load_dataset
+from deepstdp.data import Dataset, ImageSet
+from deepstdp.deployment.accuracy import compare
 from deepstdp.deployment.conversion import LayerFit, convert
 from deepstdp.deployment.folding import Connection, fold
 from deepstdp.deployment.inputs import behind_front_end
@@ -19,6 +21,8 @@ from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Truth
 from deepstdp.features import held_rows
+from deepstdp.files import Record
+from deepstdp.inference import NONE, images_for
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.model import Model, load_model
 from deepstdp.pipeline import truth_of
@@ -40,45 +44,54 @@ class Source:
         config: of the run.
         model: as it was trained.
         dataset: of the run.
-        chain: the folded ConvNet.
+        connections: the folded ConvNet.
         val_rows: the validation images that are measured on.
     """
 
     config: Config
     model: Model
     dataset: Dataset
-    chain: list[Connection]
+    connections: list[Connection]
     val_rows: np.ndarray
 
     @classmethod
-    def open(cls, run: RunDir, progress: Progress = SILENT) -> "Source":
+    def open(
+        cls, run: RunDir, progress: Progress = SILENT, other_data: Mapping[str, Any] = NONE
+    ) -> "Source":
         """Load a run and its images.
+
+        Args:
+            run: a finished run.
+            progress: follows the decoding.
+            other_data: settings of ``DataConfig`` that differ from the run's.
 
         Raises:
             UserError: the run is unfinished, its images are not there, or its network has layers
                 that no spiking neuron stands for.
         """
-        model, shape = load_model(run)
+        # Apple's GPUs have neither double precision nor the engines of STDP neurons.
+        has_mps = torch.backends.mps.is_available()
+        model, shape = load_model(run, accelerator="cpu" if has_mps else "auto")
         config = run.config()
-        dataset = load_dataset(config.data, config.seed, progress).to(model.device)
+        dataset = images_for(config, shape, other_data, progress).to(model.device)
         front_end = model.network.eval().front_end
         with torch.no_grad():
             channels, height, width = front_end(torch.zeros(1, *shape, device=model.device))[
                 0
             ].shape
-            chain = fold(model.network.backbone, (channels, height, width))
+            connections = fold(model.network.backbone, (channels, height, width))
         rows = held_rows(len(dataset.val), MOST_MEASURED, config.seed)
-        source = cls(config, model, dataset, chain, rows)
-        source._check_chain()
+        source = cls(config, model, dataset, connections, rows)
+        source._check_connections()
         return source
 
-    def _check_chain(self) -> None:
+    def _check_connections(self) -> None:
         """A module of the user's own may do other things than its layers say."""
         x = self._shown(self.dataset.val, self.val_rows[:_CHECKED])
         network = self.model.network
         with torch.no_grad():
             features = network.backbone(x.to(network.dtype)).float()
-            for connection in self.chain:
+            for connection in self.connections:
                 x = connection.activations(x)
         difference = (x.flatten(1) - features).norm() / features.norm().clamp(min=1e-30)
         if difference > _TOLERANCE:
@@ -91,7 +104,7 @@ class Source:
         """The spiking network, fitted to some of the training images."""
         some = self._shown(self.dataset.train, self.fitted_rows(config))
         with torch.no_grad():
-            return convert(self.chain, some, config)
+            return convert(self.connections, some, config)
 
     def fitted_rows(self, config: ConversionConfig) -> Int64[np.ndarray, "m"]:
         """The training images that a conversion is fitted to."""
@@ -133,6 +146,12 @@ class Source:
         truth = truth_of(self.dataset)
         return truth and Truth(truth.train[self._train_rows], truth.val[self.val_rows])
 
+    def compare(self, spiking: dict[int, Float[Tensor, "m d"]]) -> Record:
+        """Features by spikes of ``shown_val`` after T steps, by T, against the ConvNet's."""
+        train = None if self.truth is None else self.train_features
+        truth, config = self.truth, self.config.evaluation
+        return compare(self.model, train, self.val_features, spiking, truth, config)
+
     @cached_property
     def _train_rows(self) -> Int64[np.ndarray, "n"]:
         most = self.config.reduction.max_samples
@@ -144,6 +163,10 @@ class Source:
     def shown_val(self) -> Float[Tensor, "m c h w"]:
         """The validation images behind the front end."""
         return self._shown(self.dataset.val, self.val_rows)
+
+    def stored_val(self) -> UInt8[np.ndarray, "m c h w"]:
+        """The same as they are stored."""
+        return self.dataset.val.images.take(torch.from_numpy(self.val_rows)).cpu().numpy()
 
     def val_names(self) -> list[str]:
         """Their names."""

@@ -14,6 +14,21 @@ def conversion_tables(record: Record) -> str:
     return "\n\n".join(parts)
 
 
+def kept_line(record: Record) -> str:
+    """How much of the ConvNet the network of ``compare`` keeps after its only T, in a line."""
+    (point,) = record["curve"]
+    parts = []
+    if "points" in point:
+        ours, theirs = point["linear_probe_accuracy"], record["linear_probe_accuracy"]
+        points = _points(point["points"])
+        parts.append(f"linear probe {ours:.1%}, the ConvNet {theirs:.1%} ({points} points)")
+    if "cluster_agreement" in point:
+        again = _percent(record.get("retest_agreement"))
+        parts.append(f"same cluster {point['cluster_agreement']:.1%} (retest {again}%)")
+    parts.append(f"error {point['relative_error']:.3f}")
+    return "; ".join(parts)
+
+
 def _curve(record: Record) -> str:
     header = ("T", "linear probe %", "points [95 %]", "same class %", "same cluster %", "error")
     rows = [

@@ -7,7 +7,7 @@ from deepstdp.config import STDPConfig
 from deepstdp.deployment.all_spiking import AllSpiking
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import InputCode
-from deepstdp.deployment.layer import SpikingLayer
+from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
 
@@ -21,7 +21,7 @@ def chain(kind: str = "constant") -> AllSpiking:
     code = InputCode(kind, 1.0, None, 0)
     if kind == "poisson":
         connection = code.receive(connection)
-    layer = SpikingLayer(connection, 1.0, 0.5, "soft", 1.0)
+    layer = IFLayer(connection, 1.0, 0.5, "soft", 1.0)
     difference = torch.tensor([[1.0], [-1.0]])
     reduction = SpikingReduction(difference, torch.zeros(1), threshold=1.0, wanted=0.5)
     clusterer = STDPPseudoLabels(2, 0, STDPConfig(n_timesteps=T, eta=0.2))

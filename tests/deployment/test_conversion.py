@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from deepstdp.backbones import build_network
+from deepstdp.config import BackboneConfig
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.accuracy import paired_points
 from deepstdp.deployment.conversion import convert, fit_input, make_layer
 from deepstdp.deployment.energy import ASSUMPTIONS, energy
-from deepstdp.deployment.folding import Connection
+from deepstdp.deployment.folding import Connection, fold
 from deepstdp.deployment.inputs import Constant, InputCode
 from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.saved import load_network, save_network
@@ -140,6 +143,50 @@ def test_a_saved_network_is_the_same(chain, images, tmp_path):
     again = load_network(tmp_path / "n.safetensors")
     assert again.code == network.code
     assert torch.equal(again.features(images, [9])[0], network.features(images, [9])[0])
+
+
+def test_layers_that_do_not_fit_are_no_network(chain, images, tmp_path):
+    """Compiled code would read beyond their ends."""
+    network, _ = convert(chain, images[:4], ConversionConfig(timesteps=4))
+    for changes in ({"shape": (6, 9, 9)}, {"stride": 0}, {"weight": torch.zeros(8, 5, 4, 4)}):
+        second = network.layers[1]
+        wrong = replace(second, connection=replace(second.connection, **changes))
+        layers = [network.layers[0], wrong, network.layers[2]]
+        save_network(tmp_path / "n.safetensors", replace(network, layers=layers))
+        with pytest.raises(UserError, match="holds no spiking network"):
+            load_network(tmp_path / "n.safetensors")
+
+
+def test_a_clipped_relu_sets_the_largest_scale(images):
+    """At its ceiling a neuron says all that the ConvNet can, in as many steps as it has levels."""
+    weight = torch.full((1, 2, 1, 1), 2.0)
+    layer = Connection(weight, torch.zeros(1), 1, 0, (2, 8, 8), ceiling=1.5, levels=8)
+    network, (fit,) = convert([layer], images.abs(), ConversionConfig(timesteps=8))
+    assert network.layers[0].scale == 1.5
+    assert fit.saturated == 0
+    assert fit.relative_error < 1e-6
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_paper_s_network(batch_norm):
+    """Fifteen layers at a random start, and few steps."""
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (12, 3, 32, 32), generator=g, dtype=torch.uint8)
+    config = BackboneConfig(name="vgg15", batch_norm=batch_norm, sobel=True)
+    convnet = build_network(config, images, n_clusters=5, seed=0)
+    with torch.no_grad():
+        convnet.train()(images / 255)  # settles BatchNorm
+        shown = convnet.eval().front_end(images / 255)
+        connections = fold(convnet.backbone, (2, 32, 32))
+        network, _ = convert(connections, shown[:8], ConversionConfig(timesteps=16))
+        measured = measure_layers(network, connections, shown[8:], 16)
+        (found,) = network.features(shown[8:], [16])
+        assert found.shape == convnet.backbone(shown[8:]).shape
+    assert len(measured) == sum(
+        isinstance(m, nn.Conv2d | nn.Linear) for m in convnet.backbone.modules()
+    )
+    assert all(0 < layer.firing_rate < 1 for layer in measured)
+    assert [layer.relative_error < 0.5 for layer in measured[:3]] == [True] * 3
 
 
 def test_another_file_is_no_network(tmp_path):

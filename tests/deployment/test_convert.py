@@ -99,6 +99,17 @@ def test_a_folder_without_spiking_neurons_is_refused(run, tmp_path, capsys):
     assert "holds no STDP neurons behind a ConvNet" in capsys.readouterr().err
 
 
+def test_spiking_networks_of_other_runs_are_refused(run, clipped_run, tmp_path, capsys):
+    assert main(["convert", str(run.path), "--timesteps", "8", "--out", str(tmp_path)]) == 0
+    np.save(tmp_path / "digits.npy", load_digits().images[:4, None].astype(np.uint8))
+    command = ["predict", str(clipped_run.path), str(tmp_path / "digits.npy")]
+    assert main([*command, "--spiking", str(tmp_path)]) == 2
+    assert "was converted from another run" in capsys.readouterr().err
+    pipeline = load_all_spiking(tmp_path)
+    with pytest.raises(UserError, match="takes images of shape"):
+        pipeline.clusters(torch.zeros(1, 1, 32, 32))
+
+
 def test_only_stdp_neurons_learn(tmp_path, class_folder, capsys):
     where = str(tmp_path / "run")
     recipe = ["--data.source", str(class_folder), "--clustering.method", "none"]

@@ -9,18 +9,16 @@ from hypothesis import strategies as st
 
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant
-from deepstdp.deployment.layer import SpikingLayer
+from deepstdp.deployment.layer import IFLayer
 
 
-def single(
-    current: float, threshold=1.0, start=0.0, reset="soft", multispike=False
-) -> SpikingLayer:
+def single(current: float, threshold=1.0, start=0.0, reset="soft", multispike=False) -> IFLayer:
     """One neuron whose input of 1 makes a current."""
     connection = Connection(torch.full((1, 1, 1, 1), current), torch.zeros(1), 1, 0, (1, 1, 1))
-    return SpikingLayer(connection, threshold, start, reset, 2.0, multispike)
+    return IFLayer(connection, threshold, start, reset, 2.0, multispike)
 
 
-def train(layer: SpikingLayer, n_steps: int) -> list[int]:
+def train(layer: IFLayer, n_steps: int) -> list[int]:
     spikes = layer.answer(Constant(torch.ones(1, 1, 1, 1), n_steps))
     return spikes.flatten().tolist()
 
@@ -90,7 +88,7 @@ def test_the_compiled_answer_is_torch_s_to_the_bit(
     g = torch.Generator().manual_seed(3)
     weight = torch.randint(-9, 10, (n_out, shape[0], kernel, kernel), generator=g).float()
     bias = torch.randint(-3, 6, (n_out,), generator=g).float()
-    layer = SpikingLayer(
+    layer = IFLayer(
         Connection(weight, bias, stride, padding, shape), 20.0, 10.0, reset, 1.0, multispike
     )
     channels, height, width = shape

@@ -27,9 +27,11 @@ class Check:
 
 
 def counts_check(
-    name: str, found: Int[np.ndarray, "n o"], expected: Int[np.ndarray, "n o"]
+    name: str, found: Int[np.ndarray, "..."], expected: Int[np.ndarray, "n o"]
 ) -> Check:
-    """Spike counts must be the same."""
+    """Spike counts must be the same, and as many."""
+    if found.shape != expected.shape:
+        return Check(name, f"gives counts of shape {found.shape}, not {expected.shape}", True)
     difference = np.abs(found - expected)
     n_wrong = int((difference != 0).sum())
     most = f", by {difference.max()} at most" if n_wrong else ""
@@ -38,8 +40,8 @@ def counts_check(
 
 def values_check(
     name: str,
-    found: Float[np.ndarray, "n d"],
-    expected: Float[np.ndarray, "n d"],
+    found: Float[np.ndarray, "..."],
+    expected: Float[np.ndarray, "..."],
     tolerance: float,
     most_wrong: float = 0.0,
 ) -> Check:
@@ -52,6 +54,8 @@ def values_check(
         tolerance: that share.
         most_wrong: share of the values that may be further off.
     """
+    if found.shape != expected.shape:
+        return Check(name, f"gives values of shape {found.shape}, not {expected.shape}", True)
     difference = np.abs(found - expected) / max(np.abs(expected).max(), 1e-30)
     n_wrong = int((~(difference <= tolerance)).sum())  # whatever is no number differs
     line = f"{n_wrong:,} of {difference.size:,} values differ by more than {tolerance:g}"

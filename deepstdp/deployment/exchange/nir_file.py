@@ -14,8 +14,9 @@ from jaxtyping import Int
 
 from deepstdp.deployment.exchange.checks import read_foreign
 from deepstdp.deployment.exchange.dialects import Dialect
+from deepstdp.deployment.exchange.front_end import FrontEnd
 from deepstdp.deployment.inputs import InputCode
-from deepstdp.deployment.layer import SpikingLayer
+from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.errors import UserError
 from deepstdp.files import MISFITS, Record, whole
@@ -123,6 +124,7 @@ class NIRFile:
         reset: of the neurons.
         multispike: whether they fire several times a step.
         target: whose dialect it is.
+        front_end: of the images.
         code: of the input.
         expected: what a reader must find.
     """
@@ -133,6 +135,7 @@ class NIRFile:
     reset: str
     multispike: bool
     target: str
+    front_end: FrontEnd
     code: InputCode
     expected: Expected
 
@@ -156,6 +159,7 @@ def read_nir(path: Path) -> NIRFile:
             reset=str(metadata["reset"]),
             multispike=bool(metadata["multispike"]),
             target=str(info["target"]),
+            front_end=FrontEnd.read(info["front_end"]),
             code=InputCode(**info["input"]),
             expected=expected,
         )
@@ -172,7 +176,7 @@ def read_nir(path: Path) -> NIRFile:
     return found
 
 
-def _written_threshold(layer: SpikingLayer) -> float:
+def _written_threshold(layer: IFLayer) -> float:
     """The threshold; of whole numbers that reset to zero, half of one below it.
 
     Between two whole numbers it does not matter whether a reader fires at or above the threshold,

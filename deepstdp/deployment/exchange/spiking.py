@@ -1,29 +1,56 @@
 """The spiking network of a run as NIR, and the proof that simulators read it right."""
 
 import math
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
+from jaxtyping import Float, UInt8
 
+from deepstdp.clustering import Clusterer, STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.exchange.checks import Check, counts_check, kind_and_line
+from deepstdp.deployment.exchange.checks import Check, counts_check, kind_and_line, values_check
 from deepstdp.deployment.exchange.dialects import Target, dialect
+from deepstdp.deployment.exchange.front_end import FrontEnd
 from deepstdp.deployment.exchange.nir_file import Expected, NIRFile, read_nir, write_nir
 from deepstdp.deployment.exchange.readers import READERS, installed_version, read_and_run
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.inputs import Constant
 from deepstdp.deployment.source import Source
 from deepstdp.errors import UserError
+from deepstdp.files import Record
 from deepstdp.imports import require_extra
+from deepstdp.inference import NONE
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 
+_FRONT_END_TOLERANCE = 1e-5
+"""Between single and double precision, as a share of the largest value."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        hint: how to read the file.
+        record: how far the network in it does what the ConvNet does (see ``compare``).
+    """
+
+    hint: str
+    record: Record
+
 
 def export_nir(
-    run: RunDir, target: Target, config: ConversionConfig, out: Path, progress: Progress = SILENT
-) -> str:
+    run: RunDir,
+    target: Target,
+    config: ConversionConfig,
+    out: Path,
+    progress: Progress = SILENT,
+    other_data: Mapping[str, Any] = NONE,
+) -> Exported:
     """Convert a run for a reader and write it as NIR, with what the reader must find.
 
     Args:
@@ -33,90 +60,106 @@ def export_nir(
             neurons fire as often in a step as the target's do.
         out: the ``.nir`` file.
         progress: follows the work.
-
-    Returns:
-        How to read the file.
+        other_data: settings of ``DataConfig`` that differ from the run's.
 
     Raises:
         UserError: the target does not run the reset, or see ``Source.open``.
     """
     require_extra("nir", "exporting", "nir")
     chosen = dialect(target, config.reset)
-    source = Source.open(run, progress)
-    config = replace(config, start="zero", input="constant", multispike=chosen.multispike)
+    source = Source.open(run, progress, other_data)
+    multispike = chosen.multispike
+    config = replace(config, start="zero", input="constant", multispike=multispike, learn=0)
     with progress.busy("fitting thresholds and biases"):
         network, _ = source.convert(config)
     with progress.busy("spiking network"):
-        batches = network.run(source.shown_val(), config.timesteps)
-        counts = [
-            answers[-1].sum(dim=1, dtype=torch.int64).permute(0, 3, 1, 2).flatten(1)
-            for _, answers in batches
-        ]
-    info = {"target": target, "config": asdict(config)}
-    info |= {"front_end": _front_end(source), "stdp": asdict(source.config.clustering.stdp)}
-    found = np.concatenate([c.cpu().numpy() for c in counts])
-    expected = Expected(source.val_names(), found)
+        counts = network.counts(source.shown_val(), config.timesteps)
+    with progress.busy("the ConvNet's features"):
+        spiking = counts * (network.layers[-1].scale / config.timesteps)
+        record = source.compare({config.timesteps: spiking})
+    info = {"target": target, "config": asdict(config), "stdp": _learning(source.model.clusterer)}
+    front_end = FrontEnd.of(source.model.network, source.config.backbone.sobel)
+    info |= {"front_end": front_end.record(), "measured": record}
+    expected = Expected(source.val_names(), counts.cpu().numpy())
     write_nir(out, network, chosen, config.timesteps, info, expected)
-    return chosen.hint
+    return Exported(chosen.hint, record)
 
 
-def _front_end(source: Source) -> dict[str, object]:
-    """How images become what the first layer receives."""
-    state = source.model.network.front_end.state_dict()
-    named = {name.split(".")[-1]: value for name, value in state.items()}
-    return {
-        "mean": named["mean"].tolist(),
-        "std": named["std"].tolist(),
-        "sobel": source.config.backbone.sobel,
+def _learning(clusterer: Clusterer | None) -> Record | None:
+    """Parameters with which the run's STDP neurons learnt, nothing left to be found; else None."""
+    if not isinstance(clusterer, STDPPseudoLabels):
+        return None
+    found = {
+        "n_clusters": clusterer.n_clusters,
+        "encoding": clusterer.encoding,
+        "gain": clusterer.gain,
+        "v_threshold": clusterer.layer.learnt.v_threshold,
     }
+    return asdict(clusterer.config) | found
 
 
-def verify_nir(path: Path, run: RunDir, progress: Progress = SILENT) -> list[Check]:
+def verify_nir(
+    path: Path, run: RunDir, progress: Progress = SILENT, other_data: Mapping[str, Any] = NONE
+) -> list[Check]:
     """Replay the run's validation images through a file and compare spike counts.
 
-    The graph is run node by node in NumPy, and by the reader that the file was written for, if it
-    is installed.
+    The front end that the file describes is computed in NumPy and compared with the run's. The
+    graph is run node by node in NumPy, and by the reader that the file was written for, if it is
+    installed.
 
     Args:
         path: what ``export_nir`` wrote.
         run: whose images.
         progress: follows the work.
+        other_data: settings of ``DataConfig`` that differ from the run's.
 
     Raises:
         UserError: the file is none of ours, or its images are not the run's.
     """
     file = read_nir(path)
     expected = file.expected
-    source = Source.open(run, progress)
+    source = Source.open(run, progress, other_data)
     if source.val_names() != expected.names:
         raise UserError(f"{path} was made with other validation images than {run.path} has")
-    n_neurons = math.prod(source.chain[-1].out_shape)
+    n_neurons = math.prod(source.connections[-1].out_shape)
     if expected.counts.shape != (len(expected.names), n_neurons):
         wrong = " x ".join(map(str, expected.counts.shape))
         raise UserError(
             f"{path} has spike counts of {wrong}, not {len(expected.names)} x {n_neurons}"
         )
-    code = file.code.encode(source.shown_val(), file.n_steps)
+    shown = source.shown_val()
+    checks = [_check_front_end(file, source.stored_val(), shown.cpu().numpy())]
+    code = file.code.encode(shown, file.n_steps)
     assert isinstance(code, Constant)
     images = code.values.cpu().numpy()
     with progress.busy("replay in NumPy"):
         counts = replay(file.graph, images, file.n_steps, file.dt, file.reset, file.multispike)
-    checks = [counts_check("NumPy", counts, expected.counts)]
+    checks.append(counts_check("NumPy", counts, expected.counts))
     if file.target in READERS:
         with progress.busy(file.target):
             checks.append(_check_reader(file, images))
     return checks
 
 
-def _check_reader(file: NIRFile, images: np.ndarray) -> Check:
+def _check_front_end(
+    file: NIRFile, images: UInt8[np.ndarray, "n c h w"], shown: Float[np.ndarray, "n o h w"]
+) -> Check:
+    try:
+        found = file.front_end(images)
+    except ValueError as error:  # as many channels as the images have not
+        return Check("front end", kind_and_line(error), failed=True)
+    return values_check("front end", found, shown, _FRONT_END_TOLERANCE)
+
+
+def _check_reader(file: NIRFile, images: Float[np.ndarray, "n c h w"]) -> Check:
     version = installed_version(file.target)
     if version is None:
         return Check(file.target, "not installed", failed=False)
     name = f"{file.target} {version}"
     try:
         found = read_and_run(file.target, file.graph, images, file.n_steps)
+    except ModuleNotFoundError as error:  # nirtorch, which readers use and do not ask for
+        return Check(name, f"not run, {error}", failed=False)
     except Exception as error:  # another library's, on a file that may be wrong
         return Check(name, kind_and_line(error), failed=True)
-    if found.shape != file.expected.counts.shape:
-        return Check(name, f"gives counts of shape {found.shape}", failed=True)
     return counts_check(name, found, file.expected.counts)

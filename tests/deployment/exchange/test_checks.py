@@ -14,6 +14,12 @@ def test_counts_by_hand():
     assert (same.failed, same.line) == (False, "0 of 3 spike counts differ")
 
 
+def test_other_numbers_of_neurons_are_another_network_s():
+    counts = counts_check("x", np.zeros((2, 3), int), np.zeros((2, 4), int))
+    assert (counts.failed, counts.line) == (True, "gives counts of shape (2, 3), not (2, 4)")
+    assert values_check("x", np.zeros((2, 1)), np.zeros((2, 4)), 0.1).failed
+
+
 @pytest.mark.parametrize(("off", "failed"), [(0.0, False), (0.009, False), (0.02, True)])
 def test_values_may_differ_by_a_share_of_the_largest(off, failed):
     expected = np.array([[10.0, 1.0]])

@@ -1,5 +1,6 @@
 """Exported files: replayed by hand-computed and real readers, and refused when they are wrong."""
 
+import json
 import re
 
 import h5py
@@ -7,16 +8,21 @@ import nir
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
+from torch import nn
 from torch.nn import functional
 
+from deepstdp.backbones.front_end import Normalise, Sobel
 from deepstdp.cli import main
 from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.exchange.dialects import DIALECTS
-from deepstdp.deployment.exchange.readers import installed_version, read_and_run
+from deepstdp.deployment.exchange.front_end import FrontEnd
+from deepstdp.deployment.exchange.readers import READERS, installed_version, read_and_run
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
 from deepstdp.errors import UserError
+from deepstdp.model import load_model
 from deepstdp.runner import run_experiment
 
 QUICK = ("--timesteps", "8", "--n_images", "32")
@@ -108,9 +114,16 @@ def test_real_readers_find_the_same_spikes(run, tmp_path, capsys, target, weight
     path = tmp_path / "digits.nir"
     command = ["export", str(run.path), "--target", target, "--weight_bits", weight_bits, *QUICK]
     assert main([*command, "--out", str(path)]) == 0
-    assert "from_nir(" in capsys.readouterr().out
+    hint, kept = capsys.readouterr().out.splitlines()
+    assert "from_nir(" in hint
+    assert re.fullmatch(
+        r"linear probe \S+%, the ConvNet \S+% \(.*points\); same cluster \S+% \(retest .*%\); "
+        r"error 0\.\d+",
+        kept,
+    )
     assert main(["verify", str(path), "--run", str(run.path)]) == 0
-    ours, theirs = capsys.readouterr().out.splitlines()
+    front_end, ours, theirs = capsys.readouterr().out.splitlines()
+    assert front_end.startswith("front end: 0 of ")
     assert ours.startswith("NumPy: 0 of ")
     assert theirs.startswith(f"{target} {installed_version(target)}: 0 of ")
 
@@ -137,7 +150,7 @@ def test_a_wrong_file_fails(run, exported, tmp_path, capsys):
 
     wrong = changed(exported, tmp_path, more_weight)
     assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
-    for line in capsys.readouterr().out.splitlines():
+    for line in capsys.readouterr().out.splitlines()[1:]:
         assert " spike counts differ, by " in line
         assert not line.split(": ")[1].startswith("0 ")
 
@@ -152,7 +165,7 @@ def test_a_file_that_its_reader_cannot_run_fails(run, exported, tmp_path, capsys
 
     wrong = changed(exported, tmp_path, plain_neurons)
     assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
-    line = capsys.readouterr().out.splitlines()[1]
+    line = capsys.readouterr().out.splitlines()[2]
     assert line.startswith(f"snntorch {installed_version('snntorch')}: ")
     assert "Error" in line
 
@@ -162,6 +175,84 @@ def test_wrong_metadata_fail(run, exported, tmp_path, key, value):
     """Other readers see these, so they are what is verified."""
     wrong = changed(exported, tmp_path, lambda graph: graph.metadata.update({key: value}))
     assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
+
+
+def rewritten(path, tmp_path, change):
+    """A file whose own metadata are changed."""
+
+    def rewrite(graph):
+        info = json.loads(graph.metadata["deepstdp"])
+        change(info)
+        graph.metadata["deepstdp"] = json.dumps(info)
+
+    return changed(path, tmp_path, rewrite)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"sobel": True}, "shape"),
+        ({"std": [0.5]}, "differ"),
+        ({"mean": [0.0] * 3, "std": [1.0] * 3}, "values"),
+    ],
+)
+def test_another_front_end_fails(run, exported, tmp_path, capsys, change, found):
+    wrong = rewritten(exported, tmp_path, lambda info: info["front_end"].update(change))
+    assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("front end: ")
+    assert found in first
+    assert not first.startswith("front end: 0 of ")
+    assert all(": 0 of " in line for line in others)
+
+
+def test_the_front_end_is_the_network_s(run):
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (4, 3, 6, 5), generator=g, dtype=torch.uint8)
+    normalise = Normalise.fit(images)
+    numbers = {"mean": normalise.mean.tolist(), "std": normalise.std.tolist()}
+    for sobel in (False, True):
+        front_end = nn.Sequential(normalise, Sobel(3)) if sobel else normalise
+        expected = front_end(images / 255).numpy()
+        found = FrontEnd.read(numbers | {"sobel": sobel})(images.numpy())
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_what_learnt_is_in_the_file(run, exported):
+    found = json.loads(nir.read(exported).metadata["deepstdp"])
+    clusterer = load_model(run)[0].clusterer
+    assert found["stdp"]["gain"] == pytest.approx(clusterer.gain)
+    assert (found["stdp"]["encoding"], found["stdp"]["n_clusters"]) == ("direct", 12)
+    assert found["stdp"]["v_threshold"] > 0
+    assert found["measured"]["curve"][0]["timesteps"] == 8
+
+
+def test_a_reader_that_lacks_a_package_has_not_failed(run, exported, monkeypatch, capsys):
+    def lacking(*_):
+        raise ModuleNotFoundError("No module named 'nirtorch'")
+
+    monkeypatch.setitem(READERS, "snntorch", lacking)
+    assert main(["verify", str(exported), "--run", str(run.path)]) == 0
+    assert "not run, No module named 'nirtorch'" in capsys.readouterr().out
+
+
+def test_a_network_trained_for_few_steps(clipped_run, tmp_path, capsys):
+    path = tmp_path / "clipped.nir"
+    command = ["export", str(clipped_run.path), "--target", "spikingjelly", *QUICK]
+    assert main([*command, "--out", str(path)]) == 0
+    assert main(["verify", str(path), "--run", str(clipped_run.path)]) == 0
+
+
+def test_other_images_than_the_run_s(run, tmp_path, capsys):
+    digits = load_digits().images[:300, None].astype(np.uint8).repeat(2, -1).repeat(2, -2) * 15
+    np.savez(tmp_path / "other.npz", images=digits)
+    where = ["--data.source", str(tmp_path / "other.npz")]
+    path = tmp_path / "other.nir"
+    assert main(["export", str(run.path), *QUICK, *where, "--out", str(path)]) == 0
+    assert "linear probe" not in capsys.readouterr().out  # they have no labels
+    assert main(["verify", str(path), "--run", str(run.path), *where]) == 0
+    assert main(["verify", str(path), "--run", str(run.path)]) == 2
+    assert "other validation images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -214,7 +305,7 @@ def test_neurons_are_written_for_their_reader(run, exported, tmp_path):
     assert np.unique(neurons.v_threshold).tolist() == [1.0]  # real numbers: as it is
     # Real numbers are summed in another order: counts differ where a membrane is at threshold.
     n_wrong, n = re.match(
-        r"([\d,]+) of ([\d,]+) ", verify_nir(tmp_path / "n.nir", run)[0].line
+        r"([\d,]+) of ([\d,]+) ", verify_nir(tmp_path / "n.nir", run)[1].line
     ).groups()
     assert int(n_wrong.replace(",", "")) <= 1e-3 * int(n.replace(",", ""))
 
@@ -225,6 +316,10 @@ def test_neurons_are_written_for_their_reader(run, exported, tmp_path):
         (
             ["export", "{run}", "--target", "norse", "--reset", "soft", "--out", "x.nir"],
             "give --res",
+        ),
+        (
+            ["export", "{run}", "--target", "onnx", "--data.source", "x", "--out", "x.onnx"],
+            "--data.source is for spiking networks",
         ),
         (["export", "{run}", "--out", "x.onnx"], "must end in .nir for --target nir"),
         (["export", "{run}", "--out", "nowhere/x.nir"], "there is no folder nowhere"),
