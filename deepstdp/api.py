@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deepstdp.config import Config
 from deepstdp.config_files import load_config, with_settings
-from deepstdp.data import dataset_of
+from deepstdp.data import GIVEN, dataset_of
 from deepstdp.data.arrays import fit_images
 from deepstdp.errors import UserError
 from deepstdp.files import Record
@@ -23,9 +23,6 @@ from deepstdp.runner import new_run_dir, run_experiment
 
 Images = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
 """(N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, uint8 or float in [0, 1]."""
-
-GIVEN = "images given in Python"
-"""What a run has for its source that was given arrays."""
 
 
 def train(
@@ -105,7 +102,9 @@ class Result:
         self.run = run if isinstance(run, RunDir) else RunDir.open(Path(run))
         found = self.run.summary()
         if found is None:
-            raise UserError(f"{self.run.path} is not finished: deepstdp train --resume goes on")
+            raise UserError(
+                f"{self.run.path} is not finished: its train command, with --resume, goes on"
+            )
         self.summary: Record = found
 
     @property

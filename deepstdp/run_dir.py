@@ -51,7 +51,7 @@ _OWN_FILES = {
 """What a run leaves behind; a folder that holds anything else is never overwritten."""
 
 
-def _elsewhere(config: Config) -> Config:
+def on_any_machine(config: Config) -> Config:
     """The config with what concerns the machine alone left at its defaults."""
     same = Config()
     data = replace(
@@ -167,7 +167,7 @@ class RunDir:
         Raises:
             UserError: with another one.
         """
-        if _elsewhere(self.config()) != _elsewhere(config):
+        if on_any_machine(self.config()) != on_any_machine(config):
             raise UserError(
                 f"{self.path} was made with another config: give the settings in its config.yaml, "
                 "or choose another folder"

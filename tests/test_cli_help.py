@@ -24,6 +24,7 @@ def test_help_is_one_screen_with_an_example(name, capsys):
         assert main([name, ask]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) // 2 <= ONE_SCREEN
+    assert max(map(len, shown)) <= 80
     example = shown[shown.index("example:") + 1]
     assert example.startswith(f"  deepstdp {name}")
     options = [word for word in example.split() if word.startswith("--")]
@@ -44,6 +45,35 @@ def test_help_for_a_section(capsys):
     every = capsys.readouterr().out
     settings = COMMANDS["train"][0]()._option_string_actions
     assert all(name in every for name in settings if "." in name and not name.endswith("+"))
+
+
+def test_choices_and_defaults_are_told(capsys):
+    assert main(["train", "--help", "all"]) == 0
+    every = " ".join(capsys.readouterr().out.split())
+    assert (
+        "--training.small_views further views, crops of augmentation.small_crop_scale. (default 0)"
+        in every
+    )
+    assert main(["train", "--help"]) == 0
+    short = " ".join(capsys.readouterr().out.split())
+    assert "(tensorboard, mlflow, wandb)" in short
+    assert "of every random number (default 0)" in short
+    assert main(["export", "--help"]) == 0
+    assert "nir, spikingjelly, norse, snntorch, sinabs, onnx" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    # A name as wide as its column has a line of its own.
+    assert main(["train", "--help", "training"]) == 0
+    assert "--training.learning_rate\n" in capsys.readouterr().out
+
+
+def test_settings_that_a_command_sets_itself_are_not_offered(tmp_path, capsys):
+    for command in ("compare", "study"):
+        assert main([command, "--help", "all"]) == 0
+        assert "--clustering.method " not in capsys.readouterr().out
+    options = ["--clustering.method", "stdp", "--out", str(tmp_path / "out")]
+    assert main(["study", "studies/digits.yaml", *options]) == 2
+    assert "leave it out" in capsys.readouterr().err
 
 
 def test_a_section_that_is_none_is_one_line(capsys):

@@ -28,6 +28,10 @@ from deepstdp.examples import load_examples
 from deepstdp.files import load_tensors, save_tensors
 from deepstdp.model import load_model
 from deepstdp.progress import SILENT
+from deepstdp.report.page.health import warnings
+from deepstdp.report.page.reading import RunView, group_runs
+from deepstdp.report.page.table import method_table
+from deepstdp.report.page.verdict import verdict
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 from deepstdp.study.reading import read_study
@@ -182,9 +186,11 @@ def _run_records(folder: Path) -> list[Path]:
 
 def _read_records(path: Path) -> None:
     run = RunDir.open(path.parent)
-    run.config()
-    run.metrics()
-    run.summary()
+    view = RunView.read(run)
+    groups = group_runs([view])
+    verdict(groups)
+    warnings(view)
+    method_table(groups)
     load_examples(run)
 
 

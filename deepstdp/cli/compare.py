@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import from_options
+from deepstdp.cli.options import from_options, hide
 from deepstdp.comparison.pool import Execution
 from deepstdp.comparison.summary import summarise
 from deepstdp.comparison.sweep import Sweep, run_trials
@@ -26,8 +26,7 @@ def compare_parser() -> ArgumentParser:
     parser = config_parser(
         prog="deepstdp compare",
         description="Train one recipe with several clusterers and seeds, and compare.",
-        epilog="deepstdp compare --config configs/digits.yaml --methods stdp,kmeans "
-        "--seeds 3 --out runs/digits",
+        epilog="deepstdp compare --methods stdp,kmeans --seeds 3 --out runs/digits",
     )
     parser.add_argument(
         "--methods", default="untrained,kmeans,kmeans-warm,stdp", help="clusterers, with commas"
@@ -35,6 +34,7 @@ def compare_parser() -> ArgumentParser:
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from --seed on")
     parser.add_argument("--out", required=True, help="folder for all runs and the comparison")
     parser.add_class_arguments(Execution, None)
+    hide(parser, "--clustering.method")  # each of --methods in turn
     return parser
 
 

@@ -46,3 +46,5 @@ def convert(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     save_conversion_figure(record, out)
     print(conversion_tables(record))
     print(f"\nspiking network: {out}")
+    if not args.out:
+        print(f"to see it: deepstdp report {run.path}")

@@ -23,6 +23,8 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "ray": ("deepstdp compare --executor ray", 'pip install "deepstdp[ray]"'),
     "shtab": ("deepstdp completion", 'pip install "deepstdp[completion]"'),
     "tensorboard": ("deepstdp train --logger tensorboard", 'pip install "deepstdp[tensorboard]"'),
+    "mlflow": ("deepstdp train --logger mlflow", 'pip install "deepstdp[mlflow]"'),
+    "wandb": ("deepstdp train --logger wandb", 'pip install "deepstdp[wandb]"'),
     "snntorch": ("deepstdp verify through snnTorch", "pip install snntorch nirtorch"),
     "spikingjelly": ("deepstdp verify through SpikingJelly", "pip install spikingjelly nirtorch"),
     "norse": ("deepstdp verify through Norse", "pip install norse"),

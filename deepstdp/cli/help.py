@@ -5,6 +5,8 @@ import shutil
 import textwrap
 from argparse import SUPPRESS, Action
 from collections.abc import Iterator, Sequence
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser
 
@@ -28,6 +30,8 @@ _FEW = 4
 """Settings that need no section of their own."""
 
 _NAME_WIDTH, _MOST_WIDTH = 26, 100
+
+_UNIONS = (Union, UnionType)
 
 
 def is_help(arguments: Sequence[str]) -> bool:
@@ -115,7 +119,7 @@ def _lines(actions: Sequence[Action], whole: bool) -> Iterator[str]:
         name = _name(action) if action.option_strings else action.dest.upper()
         left = f"  {name}".ljust(_NAME_WIDTH)
         right = textwrap.wrap(_said(action, whole), _width() - _NAME_WIDTH) or [""]
-        if len(left) > _NAME_WIDTH:
+        if len(left) >= _NAME_WIDTH and not left.endswith(" "):
             yield left
             left = " " * _NAME_WIDTH
         yield left + right[0]
@@ -128,9 +132,21 @@ def _said(action: Action, whole: bool) -> str:
     if not whole:
         said = re.split(r"[;.] |(?<!default): |\.$", said)[0]
     notes = []
-    choices = re.fullmatch(r"\{(.*)\}", str(action.metavar or ""))
-    if choices and choices[1] != "true,false":
-        notes.append(choices[1].replace(",", ", "))
-    if action.default not in (None, SUPPRESS, False) and "default" not in said:
+    if choices := _choices(getattr(action, "_typehint", None)):
+        notes.append(", ".join(choices))
+    is_told = any(action.default is known for known in (None, SUPPRESS, False))
+    if not is_told and "default" not in said:
         notes.append(f"default {action.default}")
     return said + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that an option takes, others than words left out."""
+    if get_origin(kind) is Literal:
+        return [str(choice) for choice in get_args(kind)]
+    return [
+        choice
+        for part in get_args(kind)
+        if get_origin(kind) in _UNIONS
+        for choice in _choices(part)
+    ]

@@ -1,5 +1,6 @@
 """What several commands share."""
 
+from argparse import SUPPRESS
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -21,6 +22,12 @@ def command_parser(name: str, description: str, example: str) -> ArgumentParser:
     return ArgumentParser(
         exit_on_error=False, prog=prog, description=description, epilog=f"{prog} {example}".strip()
     )
+
+
+def hide(parser: ArgumentParser, *names: str) -> None:
+    """Leave options out of the help that the command sets itself, or refuses."""
+    for name in names:
+        parser._option_string_actions[name].help = SUPPRESS
 
 
 def add_run(parser: ArgumentParser, name: str = "run", **kwargs: Any) -> None:

@@ -1,6 +1,5 @@
 """``deepstdp report``."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def report_parser() -> ArgumentParser:
     parser.add_argument(
         "--out",
         type=str | None,
-        help="file (default: report.html in the folder of the run or runs)",
+        help="file (default: report.html in the run; of several, here)",
     )
     return parser
 
@@ -34,13 +33,7 @@ def report(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     args = parse(parser, arguments)
     require_folder("out", args.out)
     runs = [RunDir.open(Path(path)) for path in args.runs]
+    default = runs[0].path / PAGE if len(runs) == 1 else PAGE
     with ConsoleProgress() as progress:
-        out = write_report(runs, Path(args.out or _common(runs) / PAGE), progress)
+        out = write_report(runs, Path(args.out or default), progress)
     print(f"report: {out}")
-
-
-def _common(runs: Sequence[RunDir]) -> Path:
-    """The folder that all runs lie in; of one run, itself."""
-    if len(runs) == 1:
-        return runs[0].path
-    return Path(os.path.commonpath([run.path.resolve() for run in runs]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from deepstdp.cli.options import from_options
+from deepstdp.cli.options import from_options, hide
 from deepstdp.comparison.pool import Execution
 from deepstdp.comparison.table import markdown
 from deepstdp.config_files import config_parser, parse
@@ -32,6 +32,7 @@ def study_parser() -> ArgumentParser:
     parser.add_argument("study", help="a study (.yaml), or the results of one (.json)")
     parser.add_argument("--out", required=True, help="folder for all runs, results and figures")
     parser.add_class_arguments(Execution, None)
+    hide(parser, "--config", "--seed", "--clustering.method")  # which the study says itself
     return parser
 
 
@@ -42,6 +43,8 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
         raise UserError("a study names its recipe itself: leave --config out")
     path, out = Path(args.study), Path(args.out)
     overrides = overrides_of(arguments, _OWN)
+    if "clustering.method" in overrides:
+        raise UserError("the variants of a study say clustering.method themselves: leave it out")
     if path.suffix == ".json":
         if overrides:
             raise UserError(f"{path} holds results: --{next(iter(overrides))} cannot change them")

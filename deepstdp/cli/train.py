@@ -25,8 +25,7 @@ def train_parser() -> ArgumentParser:
     parser = config_parser(
         prog="deepstdp train",
         description="Train a network on pseudo-labels from STDP.",
-        epilog="deepstdp train --data.source photos --data.image_size 32 "
-        "--clustering.n_clusters 20 --run_dir runs/photos",
+        epilog="deepstdp train --data.source photos --data.image_size 32 --run_dir runs/photos",
     )
     parser.add_argument("--run_dir", type=str | None, help="folder for the run (default: new)")
     parser.add_argument("--logger", type=LoggerName | None, help="where curves are shown too")

@@ -55,7 +55,9 @@ def predict_parser() -> ArgumentParser:
     parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")
     parser.add_argument("--on_error", type=OnError, default="stop", help="skip what is no image")
     parser.add_argument(
-        "--spiking", type=str | None, help="folder of deepstdp convert: spikes from end to end"
+        "--spiking",
+        type=str | None,
+        help="by spikes alone, through what deepstdp convert left in this folder",
     )
     return parser
 

@@ -16,22 +16,22 @@ class ConversionConfig:
     Args:
         timesteps: steps that an image is presented (T); scales and biases are fitted for it.
         reset: a spike takes the threshold away (``soft``), or resets the membrane to 0 (``hard``).
-        multispike: neurons fire as often in a step as they reach their threshold, and membranes
+        multispike: neurons fire as often in a step as they reach their threshold; membranes then
             stay above minus the threshold, as sinabs and its chips have them (``soft`` reset).
-        start: membranes begin at half the threshold, or at zero, as readers of exported files
-            begin; then half a threshold is added over the steps by the bias.
+        start: membranes begin at half the threshold, or at zero; this is how readers of exported
+            files begin, and half a threshold is then added over the steps by the bias.
         input: images as ``constant`` currents, or as ``poisson`` spikes.
         scale: activation that a spike in every step stands for: the largest (``max``), that
             percentile of the activations, or for each layer whichever of several percentiles
             gives the smallest error (``auto``).
-        calibrate: fit biases to the mean activation of each channel, layer by layer.
+        calibrate: fit biases to the mean activation of each channel; layer by layer.
         n_images: training images that scales and biases are fitted to.
-        weight_bits: whole-number weights of so many bits, biases, thresholds and inputs being
-            whole numbers too; None leaves real numbers.
+        weight_bits: whole-number weights of so many bits; biases, thresholds and inputs are whole
+            numbers too. None leaves real numbers.
         input_bits: the same for a constant input, with ``weight_bits``; None is 8.
-        learn: passes over the training images in which the STDP neurons go on learning from the
-            spikes that reach them.
-        seed: of the choice of images and their order, and of Poisson spikes.
+        learn: passes in which the STDP neurons go on learning; from the spikes of the training
+            images that reach them.
+        seed: of the choice of images; also of their order, and of Poisson spikes.
     """
 
     timesteps: int = 32

@@ -15,7 +15,10 @@ from deepstdp.data.images import Images, InMemory
 from deepstdp.errors import UserError
 from deepstdp.progress import SILENT, Progress
 
-__all__ = ["Dataset", "ImageSet", "Images", "InMemory", "dataset_of", "load_dataset"]
+__all__ = ["GIVEN", "Dataset", "ImageSet", "Images", "InMemory", "dataset_of", "load_dataset"]
+
+GIVEN = "images given in Python"
+"""The source of a run that was given arrays."""
 
 
 def load_dataset(config: DataConfig, seed: int, progress: Progress = SILENT) -> Dataset:
@@ -51,6 +54,11 @@ def _load(config: DataConfig, seed: int, progress: Progress) -> Dataset:
         return digits.load(config, seed)
     if shard_paths := shards.find_shards(config.source):
         return shards.load(shard_paths, config, seed, progress)
+    if config.source == GIVEN:
+        raise UserError(
+            "the run's images were given in Python: save them as an .npz with images (and labels), "
+            "and give that as --data.source"
+        )
     path = Path(config.source).expanduser()
     if not path.exists():
         raise UserError(f"data.source: {path} does not exist")

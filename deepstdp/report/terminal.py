@@ -50,7 +50,7 @@ def _state(run: RunDir, metrics: Sequence[Record], done: int, n_epochs: int) -> 
     left = max(0.0, each * (n_epochs - done) - since)
     said = f"{done} of {n_epochs} epochs, about {duration(left)} left"
     if since > 60 + 5 * each:  # it may have been stopped
-        said += f"; nothing new for {duration(since)}: has it ended? train --resume goes on"
+        said += f"; nothing new for {duration(since)}: has it ended? --resume goes on"
     return said
 
 

@@ -6,12 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from deepstdp.comparison.statistics import estimate
-from deepstdp.comparison.summary import BASELINE, SMOOTHING
+from deepstdp.comparison.summary import SMOOTHING
 from deepstdp.evaluation.convergence import best
 from deepstdp.report.figures import colours_of
 from deepstdp.report.page.charts import GRAY, Chart, over_epochs, text
-from deepstdp.report.page.reading import RunView
-from deepstdp.report.page.verdict import PROBE
+from deepstdp.report.page.reading import PROBE, RunView, baseline_of
 
 Groups = Mapping[str, Sequence[RunView]]
 
@@ -49,7 +48,9 @@ def _panel(groups: Groups, key: str, title: str, unit: str, scale: float) -> Cha
 
 def _table(views: Sequence[RunView], key: str, scale: float) -> tuple[list[int], np.ndarray]:
     """Rows of seeds, as far as all of them have come."""
-    series = [view.series(key) for view in views]
+    series = [found for view in views if (found := view.series(key))[0]]
+    if not series:
+        return [], np.empty((0, 0))
     length = min(len(epochs) for epochs, _ in series)
     rows = [values[:length] for _, values in series]
     return series[0][0][:length], scale * np.array(rows, dtype=float)
@@ -89,14 +90,15 @@ def _add_untrained(figure: go.Figure, groups: Groups, key: str, scale: float) ->
 
 def _add_iso_accuracy(figure: go.Figure, groups: Groups) -> str:
     """The level at which methods are compared: the highest of the baseline's smoothed curve."""
-    if len(groups) < 2 or BASELINE not in groups:
+    base = baseline_of(groups)
+    if len(groups) < 2 or base is None:
         return ""
-    curves = [view.series(PROBE)[1] for view in groups[BASELINE]]
+    curves = [view.series(PROBE)[1] for view in groups[base]]
     levels = [100 * best(curve, SMOOTHING) for curve in curves if len(curve) > 1]
     if not levels:
         return ""
     style = {"dash": "dot", "color": GRAY}
     figure.add_hline(y=float(np.mean(levels)), line=style)
-    name = f"{BASELINE}'s best, smoothed"
+    name = text(f"{base}'s best, smoothed")
     figure.add_scatter(x=[None], y=[None], mode="lines", line=style, name=name)
-    return f"Dotted: {BASELINE}'s best (iso-accuracy), the mean over seeds."
+    return f"Dotted: {base}'s best (iso-accuracy), the mean over seeds."

@@ -16,11 +16,12 @@ from deepstdp.report.page.clusters import confusion_chart, explore, make_sprite
 from deepstdp.report.page.conversion import conversion_charts
 from deepstdp.report.page.curves import curve_charts
 from deepstdp.report.page.feature_map import map_chart
+from deepstdp.report.page.health import warnings
 from deepstdp.report.page.reading import RunView, group_runs
 from deepstdp.report.page.spikes import layer_charts, open_layer, present
 from deepstdp.report.page.table import method_table
 from deepstdp.report.page.template import templates
-from deepstdp.report.page.verdict import verdict, warnings
+from deepstdp.report.page.verdict import verdict
 from deepstdp.run_dir import RunDir
 from deepstdp.tables import duration
 
@@ -125,7 +126,7 @@ def _facts(view: RunView) -> list[tuple[str, str]]:
         return facts
     summary = view.summary
     facts += [
-        ("images", f"{summary['n_train']} for training, {summary['n_val']} for validation"),
+        ("images", f"{summary['n_train']:,} for training, {summary['n_val']:,} for validation"),
         ("time", duration(summary["wall_seconds"])),
     ]
     hardware = ", ".join(f"{key} {value}" for key, value in summary["hardware"].items())

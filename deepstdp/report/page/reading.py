@@ -1,16 +1,22 @@
 """What the page knows of a run: its folder, read once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from deepstdp.comparison.summary import BASELINE
 from deepstdp.config import Config
 from deepstdp.config_files import dump_config
 from deepstdp.deployment.run import RECORD
+from deepstdp.errors import UserError
 from deepstdp.examples import Examples, load_examples
 from deepstdp.files import Record, read_json
-from deepstdp.run_dir import RunDir
+from deepstdp.run_dir import RunDir, on_any_machine
+
+PROBE = "linear_probe_accuracy"
+"""What tells whether a run worked."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,9 @@ class RunView:
         Raises:
             UserError: its files are damaged.
         """
-        return cls(run, run.config(), run.metrics(), run.summary())
+        metrics, summary = run.metrics(), run.summary()
+        _check(run, metrics, summary)
+        return cls(run, run.config(), metrics, summary)
 
     @property
     def path(self) -> Path:
@@ -88,11 +96,18 @@ class RunView:
 
 
 def group_runs(views: Sequence[RunView]) -> dict[str, list[RunView]]:
-    """Runs that differ in nothing but their seed, under the name of their folder."""
+    """Runs that differ in nothing but their seed and their machine, under the name of their folder.
+
+    A seed that is there again, or other images under the same name, make another group.
+    """
     groups: dict[str, list[RunView]] = {}
-    keys: dict[str, str] = {}
+    keys: dict[tuple[str, ...], str] = {}
     for view in views:
-        key = dump_config(replace(view.config, seed=0))
+        recipe = dump_config(replace(on_any_machine(view.config), seed=0))
+        images = "" if view.summary is None else str(view.summary["val_images"])
+        again = 0
+        while (key := (recipe, images, str(again))) in keys and _has_seed(groups[keys[key]], view):
+            again += 1
         if key not in keys:
             name = _name(view.path)
             taken = [n for n in groups if n == name or n.startswith(f"{name} (")]
@@ -102,7 +117,53 @@ def group_runs(views: Sequence[RunView]) -> dict[str, list[RunView]]:
     return groups
 
 
+def _has_seed(views: Sequence[RunView], view: RunView) -> bool:
+    return any(known.config.seed == view.config.seed for known in views)
+
+
+def baseline_of(groups: Mapping[str, Sequence[RunView]]) -> str | None:
+    """The group that the others are compared with: k-means afresh each epoch, as in the study."""
+    if BASELINE in groups:
+        return BASELINE
+    return next((name for name, views in groups.items() if views[0].method == BASELINE), None)
+
+
+def finished(views: Sequence[RunView]) -> list[RunView]:
+    """Those that have come to their end."""
+    return [view for view in views if view.summary is not None]
+
+
 def _name(path: Path) -> str:
     """``stdp`` of ``out/stdp/seed-0``, ``photos`` of ``runs/photos``."""
     resolved = path.resolve()
     return resolved.parent.name if resolved.name.startswith("seed-") else resolved.name
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("final", "untrained", "hardware", "versions"), dict),
+    **dict.fromkeys(("n_train", "n_val", "n_skipped"), int),
+    "class_names": (list, type(None)),
+    "wall_seconds": (int, float),
+    "val_images": str,
+}
+"""What the page takes from ``summary.json``."""
+
+
+def _check(run: RunDir, metrics: Sequence[Record], summary: Record | None) -> None:
+    """So that no part of the page meets what it does not expect."""
+    wrong = [
+        name for name, kind in _KINDS.items() if summary and not isinstance(summary.get(name), kind)
+    ]
+    measured = [
+        *metrics,
+        *((summary[k] for k in ("final", "untrained")) if summary and not wrong else ()),
+    ]
+    if wrong or not all(_is_number(value) for record in measured for value in record.values()):
+        what = f"summary.json has no {wrong[0]}" if wrong else "what was measured is no number"
+        raise UserError(f"{run.path} is damaged: {what}")
+    if not all(isinstance(record.get("epoch"), int) for record in metrics):
+        raise UserError(f"{run.path} is damaged: metrics.jsonl has lines without an epoch")
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or isinstance(value, int | float)

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepstdp.comparison.statistics import estimate, paired_difference
-from deepstdp.comparison.summary import BASELINE
-from deepstdp.report.page.reading import RunView
-from deepstdp.report.page.verdict import PROBE
+from deepstdp.report.page.reading import PROBE, RunView, baseline_of, finished
 
 _COLUMNS: tuple[tuple[str, str, float, int], ...] = (
     (PROBE, "linear probe %", 100, 1),
@@ -33,19 +31,20 @@ class Table:
 
 def method_table(groups: Mapping[str, Sequence[RunView]]) -> Table:
     """What each method ends with."""
-    base = groups.get(BASELINE)
+    base = baseline_of(groups)
     header = ["method", "seeds", *(name for _, name, _, _ in _COLUMNS)]
     rows = []
-    for name, views in groups.items():
+    for name, of_one in groups.items():
+        views = finished(of_one) or of_one
         cells = [
             _mean([view.final.get(key) for view in views], scale, digits)
             for key, _, scale, digits in _COLUMNS
         ]
         rows.append([name, str(len(views)), *cells])
         if base is not None:
-            rows[-1].append("-" if name == BASELINE else _points(views, base))
+            rows[-1].append("-" if name == base else _points(views, groups[base]))
     if base is not None:
-        header.append(f"points over {BASELINE}")
+        header.append(f"points over {base}")
     note = "± half the 95 % t-interval over seeds; differences are paired by seed."
     return Table(header, rows, note)
 

@@ -66,11 +66,12 @@ def test_a_clustering_of_another_run_is_one_line(runs, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_the_command(runs, tmp_path, capsys):
+def test_the_command(runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert main(["report", str(runs[0].path), "--out", str(tmp_path / "a.html")]) == 0
     assert capsys.readouterr().out == f"report: {tmp_path / 'a.html'}\n"
     assert main(["report", *(str(run.path) for run in runs[:3])]) == 0
-    assert (runs[0].path.parents[1] / "report.html").exists()
+    assert (tmp_path / "report.html").exists()
     assert main(["report", str(tmp_path)]) == 2
     assert "not a run directory" in capsys.readouterr().err
     assert main(["report", str(runs[0].path), "--out", str(tmp_path / "no" / "a.html")]) == 2

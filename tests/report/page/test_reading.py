@@ -1,4 +1,12 @@
-from deepstdp.report.page.reading import RunView, group_runs
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from deepstdp.errors import UserError
+from deepstdp.report.page.reading import RunView, baseline_of, group_runs
+from deepstdp.run_dir import RunDir
 
 
 def test_seeds_of_one_config_are_one_group(runs):
@@ -13,8 +21,48 @@ def test_groups_of_one_name_are_told_apart(runs):
     assert list(group_runs(renamed)) == ["stdp", "stdp (2)"]
 
 
-def test_a_run_goes_by_its_folder(runs, tmp_path):
-    (tmp_path / "photos").symlink_to(runs[0].path)
+def test_a_seed_counts_once(runs):
+    """Else a run beside its copy would be two seeds with an interval of no width."""
+    views = [RunView.read(run) for run in runs[:2]]
+    groups = group_runs([*views, views[0]])
+    assert [len(group) for group in groups.values()] == [2, 1]
+
+
+def test_other_images_are_another_group_and_another_machine_is_not(runs):
+    first, second = (RunView.read(run) for run in runs[:2])
+    other = replace(second, summary={**second.summary, "val_images": "others"})
+    assert len(group_runs([first, other])) == 2
+    elsewhere = replace(second, config=replace(second.config, accelerator="auto", devices=2))
+    assert len(group_runs([first, elsewhere])) == 1
+
+
+def test_the_baseline_is_known_by_its_method(runs):
+    views = [RunView.read(run) for run in runs]
+    assert baseline_of(group_runs(views)) == "kmeans"
+    assert baseline_of({"a": views[:2], "b": views[2:4]}) == "b"
+    assert baseline_of({"a": views[:2]}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("summary.json", lambda r: r.pop("hardware"), "has no hardware"),
+        ("summary.json", lambda r: r["final"].update(loss="x"), "is no number"),
+        ("metrics.jsonl", lambda r: r.pop("epoch"), "without an epoch"),
+    ],
+)
+def test_damaged_records_are_one_line(runs, tmp_path, name, change, message):
+    path = tmp_path / "run"
+    shutil.copytree(runs[0].path, path)
+    lines = (path / name).read_text().splitlines() if name.endswith("l") else []
+    record = json.loads(lines[0] if lines else (path / name).read_text())
+    change(record)
+    (path / name).write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
+    with pytest.raises(UserError, match=message):
+        RunView.read(RunDir.open(path))
+
+
+def test_a_run_goes_by_its_folder(runs):
     view = RunView.read(runs[0])
     assert list(group_runs([view])) == ["stdp"]
     epochs, losses = view.series("loss")

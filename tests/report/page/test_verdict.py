@@ -4,8 +4,9 @@ import pytest
 
 from deepstdp.config import Config
 from deepstdp.config.clustering import ClusteringConfig
+from deepstdp.report.page.health import warnings
 from deepstdp.report.page.reading import RunView
-from deepstdp.report.page.verdict import verdict, warnings
+from deepstdp.report.page.verdict import verdict
 from deepstdp.run_dir import RunDir
 
 
@@ -13,14 +14,15 @@ from deepstdp.run_dir import RunDir
 def view(tmp_path):
     config = Config(clustering=ClusteringConfig(n_clusters=100))
 
-    def make(probe=0.6, untrained=0.5, method="stdp", n_val=500, summary=True, **final):
+    def make(probe=0.6, untrained=0.5, method="stdp", n_val=500, summary=True, seed=0, **final):
         clustering = replace(config.clustering, method=method)
         measured = {"linear_probe_accuracy": probe, **final}
         before = {"linear_probe_accuracy": untrained}
         found = {"final": measured, "untrained": before, "n_val": n_val, "n_train": 1000}
         found["n_skipped"] = 0
         record = found if summary else None
-        return RunView(RunDir(tmp_path), replace(config, clustering=clustering), [{}], record)
+        chosen = replace(config, clustering=clustering, seed=seed)
+        return RunView(RunDir(tmp_path), chosen, [{}], record)
 
     return make
 
@@ -42,6 +44,24 @@ def test_several_seeds_are_judged_by_their_interval(view):
     assert "better than" in said
     assert "+12.0 points over untrained [+7.0, +17.0], 3 seeds" in said
     assert "not distinguishable" in verdict({"a": [view(0.4), view(0.62), view(0.64)]})[0]
+
+
+def test_methods_are_compared_with_the_baseline(view):
+    """By hand: differences of 2, 4 and 6 points: 4 +- 4.303 * 2 / sqrt(3) = 5.0."""
+    ours = [view(0.62, seed=0), view(0.64, seed=1), view(0.66, seed=2)]
+    theirs = [view(0.6, method="kmeans", seed=seed) for seed in range(3)]
+    said = verdict({"stdp": ours, "kmeans": theirs})
+    assert len(said) == 3
+    assert said[2] == (
+        "stdp is not distinguishable from kmeans: +4.0 points [-1.0, +9.0], 3 seeds."
+    )
+    assert (
+        "stdp is better than kmeans: +10.0 points, one seed"
+        in verdict({"stdp": [view(0.7)], "kmeans": [view(0.6, method="kmeans")]})[2]
+    )
+    # No seed in common, nothing to pair; nothing measured, nothing to say.
+    assert len(verdict({"stdp": [view(seed=5)], "kmeans": theirs})) == 2
+    assert len(verdict({"stdp": [view(None)], "kmeans": theirs})) == 2
 
 
 def test_what_nothing_can_be_said_of(view):
@@ -73,6 +93,21 @@ def test_each_illness_is_told(view, final, said):
 def test_a_healthy_run_has_no_warnings(view):
     healthy = {"n_empty_clusters": 5, "largest_cluster": 0.5, "assignment_stability": 0.3}
     assert warnings(view(**healthy, retest_agreement=0.5, n_silent=100)) == []
+    # Within what so many images can tell, it is not below.
+    assert warnings(view(0.45, 0.5)) == []
     # k-means makes its clusters anew each epoch: labels that change are no illness of it.
     assert warnings(view(method="kmeans", assignment_stability=0.01)) == []
     assert warnings(view(0.4, 0.5, method="none")) == []
+
+
+def test_advice_fits_the_method_and_its_settings(view):
+    (said,) = warnings(view(n_empty_clusters=50))
+    assert "neurons are dead. Fewer clusters." in said
+    (said,) = warnings(view(method="sinkhorn", n_empty_clusters=50))
+    assert "neurons" not in said
+    (said,) = warnings(view(assignment_stability=0.1))
+    assert "Fewer clusters, or more images." in said
+    unaligned = view(assignment_stability=0.1)
+    reduction = replace(unaligned.config.reduction, align=False)
+    (said,) = warnings(replace(unaligned, config=replace(unaligned.config, reduction=reduction)))
+    assert "reduction.align true" in said

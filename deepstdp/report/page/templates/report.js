@@ -52,9 +52,12 @@ for (const explorer of all(".explorer")) {
   const list = explorer.querySelector(".clusters");
   for (const button of all("[data-sort]", explorer)) {
     button.addEventListener("click", () => {
+      // Pressed again, it turns round.
+      const again = button.classList.contains("on") ? -Number(button.dataset.sign) : 0;
       choose(button);
       const key = button.dataset.sort;
-      const sign = key === "number" ? 1 : -1;
+      const sign = again || (key === "number" ? 1 : -1);
+      button.dataset.sign = sign;
       const rows = all(".cluster", list);
       rows.sort((a, b) => sign * (a.dataset[key] - b.dataset[key]));
       list.append(...rows);
