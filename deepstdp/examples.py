@@ -48,6 +48,11 @@ class Examples:
         """Training images of each cluster."""
         return self.contingency.sum(axis=1)
 
+    @property
+    def largest_first(self) -> list[int]:
+        """The clusters that there are images of."""
+        return list(dict.fromkeys(self.clusters.tolist()))
+
 
 def gather_examples(model: Model, images: ImageSet, found: Assignment, seed: int) -> Examples:
     """Choose images, and take their features once more.

@@ -119,7 +119,27 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[Tensors, Record]:
         raise UserError(f"{path} is damaged ({error})") from None
     if not is_whole:
         raise UserError(f"{path} is damaged (its checksum is wrong)")
+    if not isinstance(header["info"], dict):
+        raise UserError(f"{path} is damaged (its header holds no record)")
     return {name: value.to(device) for name, value in tensors.items()}, header["info"]
+
+
+def require_real(name: str, value: Any, *shape: int | None) -> None:
+    """Check a tensor that a file holds, before compiled code trusts its shape.
+
+    Args:
+        name: for the error.
+        value: to be of real numbers.
+        shape: to be had; None is any length.
+
+    Raises:
+        ValueError: it is something else (see ``MISFITS``).
+    """
+    is_real = isinstance(value, torch.Tensor) and value.is_floating_point()
+    fits = is_real and len(shape) == value.ndim
+    if not fits or any(n not in (None, m) for n, m in zip(shape, value.shape, strict=True)):
+        found = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+        raise ValueError(f"{name} should be real numbers of shape {shape}, and is {found}")
 
 
 def _checksum(tensors: Tensors, info: Record) -> str:

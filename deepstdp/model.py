@@ -17,7 +17,7 @@ from deepstdp.data.images import Images, InMemory
 from deepstdp.data.limits import MOST_PIXELS
 from deepstdp.errors import UserError
 from deepstdp.features import Reducer, extract
-from deepstdp.files import MISFITS, Record, Tensors, prefixed, unprefixed
+from deepstdp.files import MISFITS, Record, Tensors, prefixed, require_real, unprefixed
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.runtime import Runtime, launch, one_process
@@ -129,8 +129,15 @@ class Model:
         return prefixed("reducer", self.reducer.state()) | prefixed("clusterer", clusterer)
 
     def load_clustering_tensors(self, tensors: Tensors) -> None:
-        """Take up what ``clustering_tensors`` gave."""
-        self.reducer.load_state(self._here(unprefixed("reducer", tensors)))
+        """Take up what ``clustering_tensors`` gave.
+
+        Raises:
+            ValueError: tensors of other shapes.
+        """
+        reduction = unprefixed("reducer", tensors)
+        if reduction:
+            require_real("mean", reduction.get("mean"), self.network.n_features)
+        self.reducer.load_state(self._here(reduction))
         if self.clusterer is not None:
             state = unprefixed("clusterer", tensors)
             on_cpu = isinstance(self.clusterer, OnCPU)
@@ -232,7 +239,7 @@ def load_model(
 
 
 def _input_shape(run: RunDir, info: Record) -> tuple[int, int, int]:
-    found = info.get("input_shape") if isinstance(info, dict) else None
+    found = info.get("input_shape")
     match found:
         case [1 | 3 as channels, int(height), int(width)] if 0 < height * width <= MOST_PIXELS:
             return channels, height, width

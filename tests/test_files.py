@@ -8,10 +8,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from deepstdp.errors import UserError
-from deepstdp.files import labels_csv, load_tensors, parse_json, read_json, save_tensors, whole
+from deepstdp.files import (
+    _checksum,
+    labels_csv,
+    load_tensors,
+    parse_json,
+    read_json,
+    require_real,
+    save_tensors,
+    whole,
+)
 
 _NAMES = st.lists(st.text(st.characters(exclude_characters="\r"), min_size=1), max_size=5)
 
@@ -78,3 +87,31 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
         raise ZeroDivisionError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        (torch.zeros(2, 3), True),
+        (torch.zeros(2, 4), True),
+        (torch.zeros(3, 3), False),
+        (torch.zeros(2), False),
+        (torch.zeros(2, 3, dtype=torch.int64), False),
+        (None, False),
+        (1.0, False),
+    ],
+)
+def test_tensors_of_files_have_the_shapes_that_are_asked_for(value, fits):
+    if fits:
+        require_real("a", value, 2, None)
+    else:
+        with pytest.raises(ValueError, match="a should be real numbers"):
+            require_real("a", value, 2, None)
+
+
+def test_a_header_that_is_no_record_is_damage(tmp_path):
+    path, tensors = tmp_path / "a.safetensors", {"a": torch.zeros(1)}
+    header = {"sha256": _checksum(tensors, [1]), "info": [1]}
+    path.write_bytes(save(tensors, metadata={"deepstdp": json.dumps(header)}))
+    with pytest.raises(UserError, match="holds no record"):
+        load_tensors(path)

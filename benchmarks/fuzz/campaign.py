@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fuzz.loaders import Loader
-from benchmarks.fuzz.mutate import mutated
 from deepstdp.errors import UserError
 
 SECONDS = 20.0
@@ -62,7 +61,7 @@ def fuzz(
     count, before = Count(), _peak_mib()
     while count.given < n:
         path, content = whole[int(rng.integers(len(whole)))]
-        damaged = mutated(content, rng)
+        damaged = loader.damage(content, rng)
         path.write_bytes(damaged)
         start = time.perf_counter()
         failure = _one(loader, path, count)

@@ -13,6 +13,8 @@ import torch
 import yaml
 from PIL import Image
 
+from benchmarks.fuzz.mutate import mutated
+from benchmarks.fuzz.reseal import resealed
 from deepstdp.config import Config, DataConfig, EvaluationConfig, ReductionConfig, TrainingConfig
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.config_files import dump_config, load_config
@@ -48,10 +50,12 @@ class Loader:
     Attributes:
         whole: makes some files that are whole, in a folder.
         load: reads one.
+        damage: changes the content of one.
     """
 
     whole: Callable[[Path], list[Path]]
     load: Callable[[Path], object]
+    damage: Callable[[bytes, np.random.Generator], bytes] = mutated
 
 
 def _images(folder: Path) -> list[Path]:
@@ -177,6 +181,11 @@ def _run_files(folder: Path) -> list[Path]:
     return [run.path / f"{name}.safetensors" for name in ("weights", "clustering")]
 
 
+def _load_run(path: Path) -> None:
+    model, shape = load_model(RunDir.open(path.parent))
+    model.assign(torch.zeros(2, *shape, dtype=torch.uint8))
+
+
 def _run_records(folder: Path) -> list[Path]:
     run = _run(folder)
     return [
@@ -233,8 +242,10 @@ LOADERS = {
     "study": Loader(_studies, read_study),
     "results": Loader(_results, read_results),
     "tensors": Loader(_tensors, load_tensors),
-    "run: weights": Loader(_run_files, lambda path: load_model(RunDir.open(path.parent))),
+    "run: weights": Loader(_run_files, _load_run),
+    "run: resealed weights": Loader(_run_files, _load_run, resealed),
     "run: records": Loader(_run_records, _read_records),
     "spiking network": Loader(_spiking, _run_spiking),
+    "spiking network: resealed": Loader(_spiking, _run_spiking, resealed),
     "nir": Loader(_nir, _replay),
 }

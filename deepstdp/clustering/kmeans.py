@@ -7,6 +7,7 @@ from torch import Tensor
 from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.clustering.lloyd import assign, kmeans_plus_plus, lloyd
 from deepstdp.config import KMeansConfig
+from deepstdp.files import require_real
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.processes import ALONE, Group
 
@@ -62,4 +63,5 @@ class KMeans(Clusterer):
     def load_state(self, state: State) -> None:
         """Continue from ``state()``."""
         if state:
+            require_real("centres", state.get("centres"), self.n_clusters, None)
             self._centres, self._n_fits = state["centres"], int(state["n_fits"])

@@ -10,6 +10,7 @@ from torch.nn import functional
 from deepstdp.clustering.base import Assignment, Clusterer, State
 from deepstdp.clustering.lloyd import kmeans_plus_plus
 from deepstdp.config import SinkhornConfig
+from deepstdp.files import require_real
 from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.processes import ALONE, Group
 
@@ -103,4 +104,6 @@ class Sinkhorn(Clusterer):
 
     def load_state(self, state: State) -> None:
         """Continue from ``state()``."""
+        if state:
+            require_real("prototypes", state.get("prototypes"), self.n_clusters, None)
         self._prototypes, self._queue = state.get("prototypes"), state.get("queue")

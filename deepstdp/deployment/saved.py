@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
+
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config import STDPConfig
 from deepstdp.deployment.all_spiking import AllSpiking
@@ -13,7 +15,15 @@ from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
 from deepstdp.errors import UserError
-from deepstdp.files import MISFITS, Tensors, load_tensors, prefixed, save_tensors, unprefixed
+from deepstdp.files import (
+    MISFITS,
+    Tensors,
+    load_tensors,
+    prefixed,
+    require_real,
+    save_tensors,
+    unprefixed,
+)
 from deepstdp.run_dir import RunDir
 
 NETWORK, CLUSTERS = "network.safetensors", "clusters.safetensors"
@@ -69,9 +79,13 @@ def _check_fit(network: SpikingNetwork) -> None:
     shape = network.layers[0].connection.shape
     for layer in network.layers:
         c = layer.connection
-        out, channels, height, width = c.weight.shape
+        require_real("weight", c.weight, None, None, None, None)
+        require_real("bias", c.bias, len(c.weight))
+        if {c.weight.dtype, c.bias.dtype} != {torch.float32}:
+            raise ValueError("its weights are not in single precision")
+        _, channels, height, width = c.weight.shape
         sides = [side + 2 * c.padding for side in c.shape[1:]]
-        fits = c.shape == shape and channels == shape[0] and c.bias.shape == (out,)
+        fits = c.shape == shape and channels == shape[0]
         has_room = c.stride >= 1 and c.padding >= 0 and height <= sides[0] and width <= sides[1]
         if not (fits and has_room and layer.threshold > 0):
             raise ValueError("its layers do not fit one another")
@@ -130,7 +144,9 @@ def load_all_spiking(
         config = replace(STDPConfig(**info["stdp"]), engine="auto")  # the engine need not be here
         clusterer = STDPPseudoLabels(info["n_clusters"], info["seed"], config)
         clusterer.load_state(unprefixed("neurons", tensors))
+        require_real("reduction.weight", reduction.weight, None, None)
         n_features, n_components = reduction.weight.shape
+        require_real("reduction.bias", reduction.bias, n_components)
         n_neurons = math.prod(network.layers[-1].connection.out_shape)
         if n_features != n_neurons or clusterer.layer.n_channels != 2 * n_components:
             raise ValueError("the reduction fits neither what it follows nor what follows it")

@@ -9,12 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from deepstdp.config import ReductionConfig
+from deepstdp.errors import UserError
 from deepstdp.features.whitening import (
     Whitening,
     exact_whitening,
     polar_factor,
     subspace_whitening,
 )
+from deepstdp.files import require_real
 from deepstdp.processes import ALONE, Group
 
 State = dict[str, Tensor]
@@ -85,9 +87,13 @@ class Reducer:
         return self._projection.shape[1]
 
     def transform(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n p"]:
-        """Reduce with the components of the last fit."""
-        assert self._mean is not None
-        assert self._projection is not None
+        """Reduce with the components of the last fit.
+
+        Raises:
+            UserError: there was none.
+        """
+        if self._mean is None or self._projection is None:
+            raise UserError("no features were reduced yet: there is nothing to reduce others by")
         return functional.normalize((features - self._mean) @ self._projection, dim=1)
 
     def state(self) -> State:
@@ -101,6 +107,15 @@ class Reducer:
         return {name: value for name, value in named.items() if value is not None}
 
     def load_state(self, state: State) -> None:
-        """Continue from ``state()``."""
+        """Continue from ``state()``.
+
+        Raises:
+            ValueError: tensors of other shapes.
+        """
+        if state:
+            require_real("projection", state.get("projection"), None, None)
+            require_real("mean", state.get("mean"), len(state["projection"]))
+            if state["mean"].dtype != state["projection"].dtype:
+                raise ValueError("mean and projection are of two precisions")
         self._mean, self._projection = state.get("mean"), state.get("projection")
         self._basis, self._last = state.get("basis"), state.get("last")

@@ -14,7 +14,7 @@ from deepstdp.clustering.stdp.samples import Samples
 from deepstdp.config import STDPConfig
 from deepstdp.config.spiking import MAX_FEATURES, MAX_TIMESTEPS
 from deepstdp.errors import UserError
-from deepstdp.files import Tensors
+from deepstdp.files import Tensors, require_real
 from deepstdp.keyed_random import Stream, numpy_generator, torch_generator
 from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
@@ -239,6 +239,7 @@ class SpikingLayer:
 
         Raises:
             UserError: tensors of something else, or of another version.
+            ValueError: tensors of other shapes.
         """
         if "neurons.synapses" not in tensors or "seed" not in tensors:
             raise UserError("the saved state is not that of a spiking layer of this version")
@@ -249,10 +250,18 @@ class SpikingLayer:
             named = {n.removeprefix(start): x for n, x in tensors.items() if n.startswith(start)}
             parts[prefix] = {name: x if x.ndim else x.item() for name, x in named.items()}
         self.state = LayerState(**parts["neurons"])
+        require_real("synapses", self.state.synapses, self.n_clusters, None)
+        require_real("theta", self.state.theta, self.n_clusters)
+        if not 1 <= self.state.n_active <= self.state.synapses.shape[1]:
+            raise ValueError(f"of its channels {self.state.n_active} can spike in a step")
         self.receptors = None
         if parts["receptors"]:
             kind = kind_for(len(parts["receptors"]["mean"]), self.config)
             self.receptors = Receptors(kind=kind, **parts["receptors"])
+            require_real("mean", self.receptors.mean, None)
+            require_real("phase", self.receptors.phase, None)
+            require_real("tuning", self.receptors.tuning, None, None)
+            require_real("synapses", self.state.synapses, None, 2 * self.receptors.n_channels)
 
 
 def _tensor(value: Any) -> Tensor:

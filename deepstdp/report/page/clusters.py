@@ -80,7 +80,7 @@ def make_sprite(images: UInt8[np.ndarray, "n c h w"], columns: int | None = None
 def explore(examples: Examples, class_names: list[str], sprite: Sprite) -> list[Cluster]:
     """The clusters, the largest first."""
     found = []
-    for number in list(dict.fromkeys(examples.clusters.tolist()))[:MOST_CLUSTERS]:
+    for number in examples.largest_first[:MOST_CLUSTERS]:
         counts = examples.contingency[number]
         known, most = bool(class_names), int(counts.argmax())
         members = np.flatnonzero(examples.clusters == number)

@@ -48,7 +48,7 @@ def _cell(value: float | None, form: str) -> str:
 
 def _rows_of_images(examples: Examples) -> tuple[str, list[int]]:
     """A picture with a row for each of the largest clusters, and how many images these have."""
-    numbers = list(dict.fromkeys(examples.clusters.tolist()))[:_CLUSTERS]
+    numbers = examples.largest_first[:_CLUSTERS]
     shown = np.zeros((len(numbers), _IMAGES, *examples.images.shape[1:]), dtype=np.uint8)
     for row, number in zip(shown, numbers, strict=True):
         members = examples.images[examples.clusters == number][:_IMAGES]

@@ -57,7 +57,9 @@ def open_layer(view: RunView) -> STDPPseudoLabels | None:
 
 def present(layer: STDPPseudoLabels, examples: Examples) -> list[Presented]:
     """An image of each of the largest clusters, as the layer was shown it in the last epoch."""
-    firsts = [int(np.flatnonzero(examples.clusters == c)[0]) for c in _largest(examples)]
+    firsts = [
+        int(np.flatnonzero(examples.clusters == c)[0]) for c in examples.largest_first[:_MOST_SHOWN]
+    ]
     features = torch.from_numpy(examples.reduced[firsts])
     recording = layer.record(features, torch.from_numpy(examples.rows[firsts]))
     return [
@@ -68,10 +70,6 @@ def present(layer: STDPPseudoLabels, examples: Examples) -> list[Presented]:
         )
         for i, index in enumerate(firsts)
     ]
-
-
-def _largest(examples: Examples) -> list[int]:
-    return list(dict.fromkeys(examples.clusters.tolist()))[:_MOST_SHOWN]
 
 
 def _raster(recording: Recording, i: int) -> Chart:
