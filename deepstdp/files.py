@@ -111,6 +111,8 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[Tensors, Record]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["deepstdp"])
+            if not isinstance(header["info"], dict):
+                raise ValueError("its header holds no record")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         is_whole = header["sha256"] == _checksum(tensors, header["info"])
     except KeyError:
@@ -119,8 +121,6 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[Tensors, Record]:
         raise UserError(f"{path} is damaged ({error})") from None
     if not is_whole:
         raise UserError(f"{path} is damaged (its checksum is wrong)")
-    if not isinstance(header["info"], dict):
-        raise UserError(f"{path} is damaged (its header holds no record)")
     return {name: value.to(device) for name, value in tensors.items()}, header["info"]
 
 
@@ -168,8 +168,11 @@ def labels_csv(
 ) -> bytes:
     """Two columns: what is labelled, and its label."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([key, column])
-    writer.writerows(zip(names, labels.tolist(), strict=True))
+    plain = csv.writer(buffer, lineterminator="\n")
+    quoted = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    plain.writerow([key, column])
+    for name, label in zip(names, labels.tolist(), strict=True):
+        # A carriage return ends a line for readers, and the writer does not know it.
+        (quoted if "\r" in name else plain).writerow([name, label])
     # File names may be any bytes: write them as they were read.
     return buffer.getvalue().encode("utf-8", "surrogateescape")

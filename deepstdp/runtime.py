@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Thread
@@ -23,6 +24,9 @@ _BANNERS = ("lightning_fabric", "lightning.fabric")
 """Loggers that greet."""
 
 _LOOK_SECONDS = 1.0
+
+_PARENT = "DEEPSTDP_FIRST_PROCESS"
+"""Tells the processes that a run starts which one started them."""
 
 _RANK_VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
@@ -54,9 +58,11 @@ def launch(config: Config) -> Runtime:
         UserError: this machine does not have what the config asks for.
     """
     if not is_first_process():  # before it waits for the others
-        Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+        # Not the parent that it has by now: the first process may be gone already.
+        parent = int(os.environ.get(_PARENT, os.getppid()))
+        Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     fabric = _fabric(config.accelerator, config.devices, config.num_nodes, config.precision)
-    with quiet(*_BANNERS):
+    with quiet(*_BANNERS), _known_as_parent():
         fabric.launch()
     started = int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
     if started > 1 and fabric.world_size == 1:
@@ -68,6 +74,19 @@ def launch(config: Config) -> Runtime:
     if not alone:
         atexit.register(_leave)
     return Runtime(fabric, ALONE if alone else DistributedGroup(fabric.device))
+
+
+@contextmanager
+def _known_as_parent() -> Iterator[None]:
+    """Processes that are started meanwhile know whose end is theirs."""
+    if not is_first_process():
+        yield
+        return
+    os.environ[_PARENT] = str(os.getpid())
+    try:
+        yield
+    finally:
+        del os.environ[_PARENT]
 
 
 def _end_with_parent(parent: int) -> None:

@@ -12,7 +12,6 @@ from safetensors.torch import save, save_file
 
 from deepstdp.errors import UserError
 from deepstdp.files import (
-    _checksum,
     labels_csv,
     load_tensors,
     parse_json,
@@ -22,7 +21,7 @@ from deepstdp.files import (
     whole,
 )
 
-_NAMES = st.lists(st.text(st.characters(exclude_characters="\r"), min_size=1), max_size=5)
+_NAMES = st.lists(st.text(min_size=1), max_size=5)
 
 
 @given(names=_NAMES)
@@ -111,7 +110,7 @@ def test_tensors_of_files_have_the_shapes_that_are_asked_for(value, fits):
 
 def test_a_header_that_is_no_record_is_damage(tmp_path):
     path, tensors = tmp_path / "a.safetensors", {"a": torch.zeros(1)}
-    header = {"sha256": _checksum(tensors, [1]), "info": [1]}
+    header = {"sha256": "", "info": [1]}
     path.write_bytes(save(tensors, metadata={"deepstdp": json.dumps(header)}))
     with pytest.raises(UserError, match="holds no record"):
         load_tensors(path)

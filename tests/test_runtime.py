@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 
@@ -6,7 +8,7 @@ import torch
 
 from deepstdp.config import Config
 from deepstdp.errors import UserError
-from deepstdp.runtime import is_first_process, launch, one_process
+from deepstdp.runtime import _PARENT, is_first_process, launch, one_process
 
 
 def test_one_process_on_the_cpu():
@@ -39,6 +41,22 @@ def test_who_speaks_is_known_before_the_launch(monkeypatch, variables, first):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert is_first_process() is first
+
+
+def test_a_process_whose_first_one_is_gone_already_ends():
+    """It began to look for it too late, and would wait for it until a timeout of torch's."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    code = (
+        "from deepstdp.config import Config\nfrom deepstdp.runtime import launch\n"
+        "launch(Config(accelerator='cpu', devices=2))"
+    )
+    variables = {"LOCAL_RANK": "1", "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+    variables |= {"MASTER_PORT": "1", "WORLD_SIZE": "2", _PARENT: str(gone.pid)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **variables}, timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
 
 
 COLLECTIVES = """

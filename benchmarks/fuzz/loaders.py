@@ -160,8 +160,11 @@ def _studies(folder: Path) -> list[Path]:
     return [folder / "study.yaml"]
 
 
+_RESULTS = {"name": "a", "title": "a", "subsets": {}, "panels": {}, "over_subsets": {}}
+
+
 def _results(folder: Path) -> list[Path]:
-    (folder / "a.json").write_text(json.dumps({"subsets": {}, "panels": {}, "title": "a"}))
+    (folder / "a.json").write_text(json.dumps(_RESULTS))
     return [folder / "a.json"]
 
 

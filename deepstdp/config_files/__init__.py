@@ -175,11 +175,18 @@ def _config_paths(arguments: Sequence[str]) -> Iterator[tuple[int, Path]]:
             yield position, Path(argument)
 
 
+_NEVER_FROM_FILES = (
+    *("config", "help", "trust_code"),
+    *("run_dir", "out", "overwrite", "resume"),
+    *("logger", "executor"),
+)
+"""What only a person says: no file vouches for itself, replaces runs or reaches a network."""
+
+
 def _plain_options(options: Sequence[str]) -> list[str]:
-    """Options of a command that are not settings of the experiment, such as ``run_dir``."""
+    """Options of a command that are not settings of the experiment, such as ``methods``."""
     names = (option.removeprefix("--") for option in options)
-    never = ("config", "help", "trust_code")  # a file cannot vouch for itself
-    return [name for name in names if "." not in name and name not in never]
+    return [name for name in names if "." not in name and name not in _NEVER_FROM_FILES]
 
 
 def _plain(value: Any) -> Any:

@@ -92,7 +92,8 @@ def open_tree(path: Path) -> FileTree:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return not parts or any(part.startswith((".", "__MACOSX")) for part in parts)
 
 
 def image_names(tree: FileTree) -> list[str]:

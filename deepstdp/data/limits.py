@@ -3,6 +3,8 @@
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
 from deepstdp.errors import UserError
 
 MOST_FILES = 10_000_000
@@ -30,7 +32,9 @@ def zip_members(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        places = [(m.header_offset, m.compress_size, m.file_size) for m in members]
+        np.array(places, dtype=np.int64)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError) as error:
         raise UserError(f"{path} is not a zip archive, or a damaged one ({error})") from None
     if any(member.flag_bits & 1 for member in members):
         raise UserError(f"{path} is encrypted: unpack it, and give the folder")

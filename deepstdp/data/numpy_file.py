@@ -24,7 +24,11 @@ def read_arrays(path: Path, name: str) -> dict[str, np.ndarray]:
             zip_members(path)
         # Only an .npy can be mapped; NumPy reads an .npz all the same.
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        return {name: loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+        arrays = {name: loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+        for key, value in arrays.items():
+            if not isinstance(value, np.ndarray):
+                raise ValueError(f"{key} is no array")
+        return arrays
     except UserError:
         raise
     except Exception as error:  # a damaged file raises all kinds

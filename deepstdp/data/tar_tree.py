@@ -9,6 +9,7 @@ import numpy as np
 
 from deepstdp.data.readers import SliceReader, read_slice
 from deepstdp.errors import UserError
+from deepstdp.files import MISFITS
 from deepstdp.progress import Progress
 
 
@@ -49,15 +50,19 @@ class TarTree:
 def _members(path: Path) -> Iterator[tarfile.TarInfo]:
     """The regular files of an archive."""
     try:
+        offset = -1
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # they are kept otherwise
+                if archive.offset <= offset:
+                    raise tarfile.ReadError(f"a member of negative size at byte {offset}")
+                offset = archive.offset
                 if member.isreg() and not member.issparse():
                     yield member
             # tarfile takes a damaged header for the end, and needs no end at all.
             if any(read_slice(path, archive.offset, tarfile.BLOCKSIZE)):
                 raise tarfile.ReadError(f"no member at byte {archive.offset}")
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, *MISFITS) as error:
         raise UserError(
             f"{path} is no tar archive, or a damaged one ({error}): copy or make it again"
         ) from None

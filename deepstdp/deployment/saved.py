@@ -8,6 +8,7 @@ import torch
 
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config import STDPConfig
+from deepstdp.config.spiking import MAX_TIMESTEPS
 from deepstdp.deployment.all_spiking import AllSpiking
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import InputCode
@@ -152,6 +153,8 @@ def load_all_spiking(
             raise ValueError("the reduction fits neither what it follows nor what follows it")
         if run is not None and info["run"] != run.fingerprint():
             raise UserError(f"{folder} was converted from another run than {run.path}")
+        if not 1 <= info["n_steps"] <= MAX_TIMESTEPS:
+            raise ValueError(f"{info['n_steps']} time steps")
         return AllSpiking(network, reduction, clusterer, info["n_steps"])
     except MISFITS as error:
         raise UserError(f"{path} holds no STDP neurons behind a ConvNet ({error})") from None

@@ -1,7 +1,6 @@
 """A study as a YAML file says it."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from deepstdp.config_files.mapping import read_mapping
 from deepstdp.config_files.trust import CODE, check_trusted, code_named
 from deepstdp.errors import UserError, one_line
 from deepstdp.files import MISFITS, Record, read_json
-from deepstdp.study.spec import Range, Settings, Study, Tuning
+from deepstdp.study.spec import NAME, Range, Settings, Study, Tuning
 
 _NEEDED = ("base", "seeds", "baseline", "variants")
 _KEYS = ("title", "settings", "subsets", "tuning", "tuned", "panels")
@@ -64,6 +63,10 @@ def _from_content(content: Mapping[str, Any], path: Path, overrides: Settings) -
     for name, own in content["variants"].items():
         if not isinstance(own, dict | None):
             raise UserError(f"{path}: the variant {name} must hold settings, not {own!r}")
+    for name, classes in content.get("subsets", {}).items():
+        names = classes if isinstance(classes, list) else [classes or ""]
+        if not (isinstance(name, str) and all(isinstance(part, str | int) for part in names)):
+            raise UserError(f"{path}: the subset {name} must list classes, not {classes!r}")
     variants = {str(name): dict(settings or {}) for name, settings in content["variants"].items()}
     variants.setdefault(UNTRAINED, {"clustering.method": "none"})
     tuned_as = {name: settings.pop("tuned_as", name) for name, settings in variants.items()}
@@ -91,7 +94,7 @@ def _from_content(content: Mapping[str, Any], path: Path, overrides: Settings) -
 def _check(study: Study, path: Path) -> None:
     for name in (*study.variants, *study.subsets):
         # It is to be a folder, and some there are already.
-        if not re.fullmatch(r"\w[\w.-]*", name) or name in _RESERVED:
+        if not NAME.fullmatch(name) or name in _RESERVED:
             raise UserError(
                 f"{path}: {name}: names take letters, digits, '-', '_' and '.', and none is "
                 f"{' or '.join(_RESERVED)}"

@@ -14,7 +14,7 @@ from deepstdp.errors import UserError
 from deepstdp.files import Record, read_json, write_json
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
-from deepstdp.study.spec import Study
+from deepstdp.study.spec import NAME, Study
 
 CURVES = (
     "epoch",
@@ -128,6 +128,10 @@ def read_results(path: Path) -> Record:
         UserError: the file cannot be read, or is something else.
     """
     record = read_json(path)
-    if not {"subsets", "panels", "title"} <= set(record):
+    kinds = {"name": str, "title": str, "subsets": dict, "panels": dict, "over_subsets": dict}
+    if not all(isinstance(record.get(key), kind) for key, kind in kinds.items()):
         raise UserError(f"{path} holds no results of a study")
+    for name in (record["name"], *record["subsets"]):
+        if not NAME.fullmatch(name):  # it becomes the name of a file
+            raise UserError(f"{path}: {name} is no name of a study or a subset")
     return record

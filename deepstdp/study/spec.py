@@ -1,11 +1,15 @@
 """What a study is: variants, seeds, subsets of classes, and how to tune."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deepstdp.config import Config
 from deepstdp.config_files import with_settings
+
+NAME = re.compile(r"\w[\w.-]*")
+"""Of variants, subsets and studies, which become files and folders."""
 
 Settings = dict[str, Any]
 """Values of settings by their dotted names, such as ``training.learning_rate``."""

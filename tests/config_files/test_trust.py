@@ -61,6 +61,15 @@ def test_a_trusted_config_file(ran, tmp_path, part):
     assert ran.exists()
 
 
+@pytest.mark.parametrize(
+    "option", ["overwrite: true", "run_dir: photos", "resume: true", "logger: wandb"]
+)
+def test_a_file_replaces_no_runs_and_reaches_no_network(tmp_path, option, capsys):
+    (tmp_path / "a.yaml").write_text(option + "\n")
+    assert main(["train", "--config", str(tmp_path / "a.yaml")]) == 2
+    assert f"unknown key {option.split(':')[0]}" in capsys.readouterr().err
+
+
 def test_a_file_cannot_vouch_for_itself(ran, tmp_path):
     (tmp_path / "a.yaml").write_text(yaml.safe_dump({**SETTINGS, "trust_code": True}))
     with pytest.raises(UserError, match="unknown key trust_code"):

@@ -13,7 +13,7 @@ from deepstdp.config import DataConfig
 from deepstdp.data import load_dataset
 from deepstdp.data.decode import decode
 from deepstdp.data.feature_file import read_features
-from deepstdp.data.file_tree import open_tree, read_text
+from deepstdp.data.file_tree import image_names, open_tree, read_text
 from deepstdp.data.limits import zip_members
 from deepstdp.errors import UserError
 from tests.helpers import image_bytes
@@ -137,3 +137,19 @@ def test_pickled_arrays_are_refused(tmp_path):
 def test_what_files_say_cannot_break_the_line():
     error = UserError("a\nb\x1b[2J\u202e\udcff")
     assert str(error) == r"a\nb\x1b[2J\u202e\udcff"
+
+
+def test_members_without_a_name_are_passed_over(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(".", b"x")
+        file.writestr("a/1.png", b"x")
+        file.writestr("b/1.png", b"x")
+    assert image_names(open_tree(path)) == ["a/1.png", "b/1.png"]
+
+
+def test_members_of_an_npz_that_are_no_arrays(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("features.txt", b"x")
+    with pytest.raises(UserError, match="is no array"):
+        read_features(tmp_path / "a.npz")

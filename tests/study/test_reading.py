@@ -78,6 +78,8 @@ def test_each_subset_has_its_classes(written):
     [
         ({"variants": {"kmeans": {}, "a/b": {}}}, "a/b: names take letters"),
         ({"subsets": {"../x": "all"}}, "../x: names take letters"),
+        ({"subsets": {"a": {"b": 1}}}, "the subset a must list classes"),
+        ({"subsets": {"a": [["b"]]}}, "the subset a must list classes"),
         ({"baseline": "kmean"}, "there is no variant kmean"),
         ({"panels": {"all": ["stdp", "x"]}}, "there is no variant x"),
         ({"panels": {"all": []}}, "panel 'all' lists no variants"),
