@@ -62,10 +62,11 @@ def test_two_processes_are_one_run(alone, tmp_path, command):
     assert "Warning" not in result.stderr
 
 
+@pytest.mark.slow
 def test_torchrun_starts_a_killed_process_again_and_the_run_goes_on(alone, tmp_path):
     run, log = tmp_path / "run", tmp_path / "log"
     options = ("--devices", "2", "--precision", "64-true", "--training.checkpoint_minutes", "0")
-    command = [*TORCHRUN[:3], "--max-restarts", "1", *TORCHRUN[3:], *TRAIN, *options]
+    command = [*TORCHRUN[:3], "--max-restarts", "3", *TORCHRUN[3:], *TRAIN, *options]
     with log.open("w") as output:
         agent = subprocess.Popen([*command, "--run_dir", str(run)], stdout=output, stderr=output)
     try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from deepstdp.backbones.clipped_relu import ClippedReLU, clipped
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant
-from deepstdp.deployment.layer import SpikingLayer
+from deepstdp.deployment.layer import IFLayer
 
 
 def test_levels_by_hand():
@@ -39,6 +39,6 @@ def test_a_soft_reset_neuron_says_the_same_in_as_many_steps(sixtyfourths, levels
     x = sixtyfourths / 64
     one = torch.ones(1, 1, 1, 1)
     synapse = Connection(one * x, torch.zeros(1), 1, 0, (1, 1, 1))
-    neuron = SpikingLayer(synapse, 1.0, 0.5, "soft", scale=1.0)
+    neuron = IFLayer(synapse, 1.0, 0.5, "soft", scale=1.0)
     found = neuron.activations(neuron.answer(Constant(one, levels)))
     assert found.item() == pytest.approx(clipped(torch.tensor(x), 1.0, levels).item())

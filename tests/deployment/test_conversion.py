@@ -167,7 +167,7 @@ def test_a_clipped_relu_sets_the_largest_scale(images):
     assert fit.relative_error < 1e-6
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("batch_norm", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_paper_s_network(batch_norm):
     """Fifteen layers at a random start, and few steps."""
     g = torch.Generator().manual_seed(0)
