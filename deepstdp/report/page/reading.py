@@ -128,6 +128,13 @@ def baseline_of(groups: Mapping[str, Sequence[RunView]]) -> str | None:
     return next((name for name, views in groups.items() if views[0].method == BASELINE), None)
 
 
+def paired_by_seed(ours: Sequence[RunView], theirs: Sequence[RunView]) -> list[tuple[float, float]]:
+    """The linear probes of runs that have a seed in common, where both were measured."""
+    by_seed = {view.config.seed: view.final.get(PROBE) for view in theirs}
+    pairs = [(view.final.get(PROBE), by_seed.get(view.config.seed)) for view in ours]
+    return [(a, b) for a, b in pairs if a is not None and b is not None]
+
+
 def finished(views: Sequence[RunView]) -> list[RunView]:
     """Those that have come to their end."""
     return [view for view in views if view.summary is not None]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepstdp.comparison.statistics import estimate, paired_difference
-from deepstdp.report.page.reading import PROBE, RunView, baseline_of, finished
+from deepstdp.report.page.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
 
 _COLUMNS: tuple[tuple[str, str, float, int], ...] = (
     (PROBE, "linear probe %", 100, 1),
@@ -60,9 +60,7 @@ def _mean(values: Sequence[float | None], scale: float, digits: int) -> str:
 
 
 def _points(ours: Sequence[RunView], theirs: Sequence[RunView]) -> str:
-    by_seed = {view.config.seed: view.final.get(PROBE) for view in theirs}
-    pairs = [(view.final.get(PROBE), by_seed.get(view.config.seed)) for view in ours]
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    known = paired_by_seed(ours, theirs)
     found = paired_difference([a for a, _ in known], [b for _, b in known])
     if found["mean"] is None:
         return "-"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from deepstdp.comparison.statistics import estimate, paired_difference
-from deepstdp.report.page.reading import PROBE, RunView, baseline_of, finished
+from deepstdp.report.page.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
 
 
 def verdict(groups: Mapping[str, Sequence[RunView]]) -> list[str]:
@@ -25,14 +25,7 @@ def _against(
     name: str, views: Sequence[RunView], base: str, theirs: Sequence[RunView]
 ) -> str | None:
     """One method and the baseline, seed by seed."""
-    by_seed = {view.config.seed: view for view in finished(theirs)}
-    pairs = [
-        (view.final[PROBE], by_seed[view.config.seed].final[PROBE])
-        for view in finished(views)
-        if view.config.seed in by_seed
-        and view.final.get(PROBE) is not None
-        and by_seed[view.config.seed].final.get(PROBE) is not None
-    ]
+    pairs = paired_by_seed(finished(views), finished(theirs))
     if not pairs:
         return None
     gain = 100 * (pairs[0][0] - pairs[0][1])
