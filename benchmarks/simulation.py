@@ -5,7 +5,8 @@
 Converts the ConvNet of a run and presents its validation images for T = 32 steps: by
 ``SpikingNetwork`` and by the loop that a PyTorch user would write, which convolves the spikes of
 every layer anew in each step. Spike counts of both are compared; with ``weight_bits`` 8 they must
-be the same.
+be the same. Trained or not makes no difference to the speed of ``deepstdp train --clustering.method
+none --backbone.name vgg15``, the paper's network.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def by_loop(network: SpikingNetwork, images: Tensor, n_steps: int) -> Tensor:
         start = network.code.encode(batch, n_steps)
         assert isinstance(start, Constant)
         membranes = [
-            torch.full((len(batch), *layer.connection.out_shape), layer.start)
+            batch.new_full((len(batch), *layer.connection.out_shape), layer.start)
             for layer in network.layers
         ]
         counts = torch.zeros_like(membranes[-1])
@@ -61,19 +62,19 @@ def by_network(network: SpikingNetwork, images: Tensor, n_steps: int) -> Tensor:
 
 
 def seconds(work: Callable[[], Tensor]) -> float:
-    """Median of some rounds, after one that compiles."""
-    work()
+    """Median of some rounds, after one that compiles; a GPU is waited for."""
+    work().sum().item()
     taken = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        work()
+        work().sum().item()
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Simulated seconds, against a loop.")
-    parser.add_argument("run", type=Path, help="a finished run, on a machine without a GPU")
+    parser.add_argument("run", type=Path, help="a finished run")
     args = parser.parse_args()
     source = Source.open(RunDir.open(args.run))
     config = ConversionConfig(weight_bits=8)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ import torch
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.datasets import make_blobs
 
+from deepstdp.backbones import build_network
 from deepstdp.clustering.lloyd import lloyd
+from deepstdp.config import BackboneConfig
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.conversion import convert
+from deepstdp.deployment.folding import fold
+from deepstdp.deployment.layer import IFLayer
 from deepstdp.features.whitening import exact_whitening, polar_factor, subspace_whitening
 from tests.helpers import correlated
 
@@ -56,3 +63,31 @@ def test_whitening_on_the_gpu_spans_what_it_spans_on_the_cpu():
         assert there.explained_variance == pytest.approx(here.explained_variance, abs=1e-4)
     matrix = correlated(8, 8)
     assert torch.allclose(polar_factor(matrix.cuda()).cpu(), polar_factor(matrix), atol=1e-6)
+
+
+@pytest.mark.parametrize("weight_bits", [8, None])
+def test_a_spiking_network_fires_on_the_gpu_as_on_the_cpu(weight_bits):
+    """Whole numbers to the spike; real ones but where a membrane lies at its threshold."""
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (40, 3, 32, 32), generator=g, dtype=torch.uint8)
+    network = build_network(BackboneConfig("vgg-small"), images, n_clusters=5, seed=0).eval()
+    config = ConversionConfig(weight_bits=weight_bits)
+    with torch.no_grad():
+        shown = network.front_end(images / 255)
+        chain = fold(network.backbone, tuple(shown.shape[1:]))
+        spiking, _ = convert(chain, shown[:20], config)
+        here = spiking.counts(shown, config.timesteps)
+        on_gpu = replace(spiking, layers=[on_the_gpu(layer) for layer in spiking.layers])
+        there = on_gpu.counts(shown.cuda(), config.timesteps).cpu()
+    if weight_bits is None:
+        differs = (here - there).abs()
+        assert (differs > 0).float().mean() < 0.002
+        assert differs.max() <= 1
+    else:
+        assert torch.equal(here, there)
+
+
+def on_the_gpu(layer: IFLayer) -> IFLayer:
+    connection = layer.connection
+    weight, bias = connection.weight.cuda(), connection.bias.cuda()
+    return replace(layer, connection=replace(connection, weight=weight, bias=bias))

@@ -11,6 +11,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from deepstdp.config import EvaluationConfig
+from deepstdp.deployment.relative_error import relative_error
 from deepstdp.evaluation.cluster_metrics import agreement_with_labels
 from deepstdp.evaluation.linear_probe import LinearProbe
 from deepstdp.evaluation.measure import Truth
@@ -59,7 +60,7 @@ def compare(
     for n_steps, features in spiking.items():
         point: Record = {
             "timesteps": n_steps,
-            "relative_error": ((features - val).norm() / val.norm()).item(),
+            "relative_error": relative_error(features, val),
         }
         if probe is not None and truth is not None:
             found = probe.classes(features).cpu().numpy()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from deepstdp.backbones import Network
@@ -23,6 +23,24 @@ from deepstdp.spiking.inputs import SpikeInput
 from deepstdp.spiking.layer import label
 
 Images = Float[Tensor, "n c h w"]
+
+Trains = UInt8[Tensor, "_ t _"]
+"""Spikes of each neuron in each step."""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Additions for an image, on average; inhibition, leaks and winners are not among them.
+
+    Attributes:
+        reduction: the ConvNet's spikes times the on and off neurons, all of which each reaches.
+        biases: of these, over all steps.
+        clustering: their spikes times the STDP neurons.
+    """
+
+    reduction: float
+    biases: float
+    clustering: float
 
 
 @dataclass(frozen=True)
@@ -82,8 +100,30 @@ class AllSpiking:
             yield SpikeInput(torch.cat(parts))
             first += len(images)
 
+    def operations(self, images: Images) -> Operations:
+        """What follows the ConvNet adds for an image.
+
+        Args:
+            images: behind the front end.
+        """
+        n_neurons = 2 * len(self.reduction.bias)
+        reached, presented = 0, 0
+        for features, reduced in self._reduced(images, 0):
+            reached += int(features.sum(dtype=torch.int64))
+            presented += int(reduced.sum(dtype=torch.int64))
+        return Operations(
+            reduction=reached * n_neurons / len(images),
+            biases=float(n_neurons * self.n_steps),
+            clustering=presented * self.clusterer.n_clusters / len(images),
+        )
+
     def _presented(self, images: Images, first: int) -> Iterator[SpikeInput]:
         """What reaches the STDP neurons, part by part."""
+        for _, reduced in self._reduced(images, first):
+            yield SpikeInput(pack(reduced))
+
+    def _reduced(self, images: Images, first: int) -> Iterator[tuple[Trains, Trains]]:
+        """Spikes that reach the reduction, and its own, part by part."""
         for _, answers in self.network.run(images, self.n_steps, first):
             last = answers[-1].permute(0, 1, 4, 2, 3).flatten(2)  # in the ConvNet's order
-            yield SpikeInput(pack(self.reduction.answer(last)))
+            yield last, self.reduction.answer(last)

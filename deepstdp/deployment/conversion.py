@@ -18,6 +18,7 @@ from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import Constant, InputCode, Spikes
 from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.deployment.relative_error import relative_error
 
 PERCENTILES = (98.0, 99.0, 99.5, 99.9, 99.99, 100.0)
 """Among which ``scale auto`` chooses."""
@@ -175,11 +176,10 @@ def _measured(
     activations: Float[Tensor, "n o y x"],
 ) -> _Fitted:
     spikes = layer.answer(incoming)
-    error = (layer.activations(spikes) - activations).norm() / activations.norm().clamp(min=1e-30)
     fit = LayerFit(
         percentile=percentile,
         scale=layer.scale,
-        relative_error=error.item(),
+        relative_error=relative_error(layer.activations(spikes), activations),
         saturated=(activations > layer.scale * layer.most).float().mean().item(),
         firing_rate=spikes.sum(dtype=torch.int64).item() / spikes.numel(),
     )

@@ -7,6 +7,7 @@ kernel covers its whole input.
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -48,7 +49,8 @@ class Connection:
 
     def __call__(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o y x"]:
         """The currents that inputs make."""
-        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        with _single_precision(x.device):
+            return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
     def activations(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o y x"]:
         """What the ReLU behind makes of them."""
@@ -85,6 +87,15 @@ class Connection:
     def n_synapses(self) -> int:
         """Multiplications that the layer takes for an image."""
         return int(self.fan_out().sum(dtype=torch.int64))
+
+
+def _single_precision(device: torch.device) -> AbstractContextManager[None]:
+    """A GPU rounds factors to 10 bits (TF32) unless told; membranes add up such errors."""
+    if device.type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    return cudnn.flags(**kept, allow_tf32=False)
 
 
 def fold(backbone: nn.Module, shape: Shape) -> list[Connection]:

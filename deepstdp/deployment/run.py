@@ -97,7 +97,7 @@ def convert_and_measure(
     with progress.busy("fitting thresholds and biases"):
         network, fits = source.convert(config)
     shown, steps = source.shown_val(), _steps(config.timesteps)
-    few = shown[:: -(-len(shown) // MOST_COUNTED)]
+    few = _few(shown)
     with progress.busy("spiking network"):
         spiking = dict(zip(steps, network.features(shown, steps), strict=True))
         layers = measure_layers(network, source.connections, few, config.timesteps)
@@ -139,6 +139,7 @@ def _end_to_end(
     with progress.busy("spikes from end to end"):
         before = pipeline.clusters(shown).cpu().numpy()
     record = compare_clusters(before, float_clusters, source.truth)
+    record["operations"] = asdict(pipeline.operations(_few(shown)))
     if not config.learn:
         return pipeline, record
     with progress.busy("learning from spikes"):
@@ -148,6 +149,10 @@ def _end_to_end(
     record["after_learning"] = compare_clusters(after, float_clusters, source.truth)
     record["after_learning"]["kept"] = float((after == before).mean())
     return pipeline, record
+
+
+def _few(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "m c h w"]:
+    return images[:: -(-len(images) // MOST_COUNTED)]
 
 
 def _steps(timesteps: int) -> list[int]:

@@ -18,6 +18,7 @@ from deepstdp.deployment.conversion import LayerFit, convert
 from deepstdp.deployment.folding import Connection, fold
 from deepstdp.deployment.inputs import behind_front_end
 from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.deployment.relative_error import relative_error
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Truth
 from deepstdp.features import held_rows
@@ -93,7 +94,7 @@ class Source:
             features = network.backbone(x.to(network.dtype)).float()
             for connection in self.connections:
                 x = connection.activations(x)
-        difference = (x.flatten(1) - features).norm() / features.norm().clamp(min=1e-30)
+        difference = relative_error(x.flatten(1), features)
         if difference > _TOLERANCE:
             raise UserError(
                 "the network cannot become spiking: its layers, one after the other, do not "

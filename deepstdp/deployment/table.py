@@ -60,7 +60,13 @@ def _end_to_end(record: Record) -> str:
     if after := found.get("after_learning"):
         numbers = (_percent(after["agreement"]), _number(after.get("nmi_labels")))
         rows.append(("after learning from spikes", *numbers))
-    return "\n".join(markdown_table(header, rows))
+    operations = found["operations"]
+    note = (
+        f"Behind the ConvNet an image takes {operations['reduction']:,.0f} synaptic operations and "
+        f"{operations['biases']:,.0f} biases of the reduction, and "
+        f"{operations['clustering']:,.0f} synaptic operations of the STDP neurons."
+    )
+    return "\n".join([*markdown_table(header, rows), "", note])
 
 
 def _layers(record: Record) -> str:

@@ -59,3 +59,17 @@ def test_poisson_spikes_are_other_ones_for_each_image_of_each_batch():
     """Two batches of the same images teach something else than one batch shown twice would."""
     first, second = chain("poisson")._whole([images(10), images(10)])
     assert not torch.equal(first.words, second.words)
+
+
+def test_operations_by_hand():
+    """Two channels at rates 0.9 and 0.1, an on and an off neuron, two STDP neurons."""
+    pipeline = chain()
+    found = pipeline.operations(images(2))
+    (spikes, reduced), *rest = pipeline._reduced(images(2), 0)
+    assert not rest
+    # 0.9 * 32 + 0.5 = 29.3 and 0.1 * 32 + 0.5 = 3.7: 32 spikes an image, each to two neurons
+    assert found.reduction == 2 * (29 + 3)
+    assert spikes.sum() == 2 * (29 + 3)
+    assert found.biases == 2 * T
+    assert found.clustering == 2 * reduced.sum() / 2
+    assert found.clustering > 0
