@@ -28,7 +28,10 @@ _SLOW = tuple(name for name in LOADERS if name.startswith(("run", "spiking", "ni
     "name", [pytest.param(n, marks=pytest.mark.slow) if n in _SLOW else n for n in LOADERS]
 )
 def test_damaged_files_are_read_or_refused_in_one_line(name, tmp_path):
-    count = fuzz(LOADERS[name], 40, np.random.default_rng(), tmp_path)
+    files, kept = tmp_path / "files", tmp_path / "kept"
+    files.mkdir()
+    kept.mkdir()
+    count = fuzz(LOADERS[name], 40, np.random.default_rng(), files, kept)
     assert count.given == count.read + count.refused == 40
     assert count.failures == []
 

@@ -1,5 +1,6 @@
 """Gives damaged files to a loader, and counts what it does with them."""
 
+import faulthandler
 import resource
 import signal
 import time
@@ -16,6 +17,12 @@ from deepstdp.errors import UserError
 
 SECONDS = 20.0
 """After which a file is said to hang its loader."""
+
+_ENDED = 120.0
+"""After which the process ends, if it hangs where no signal of Python's reaches it."""
+
+CURRENT = "current-"
+"""How the name begins of the file that a loader was reading when its process ended."""
 
 _MOST_MIB = 1024
 """By which memory may grow over all files."""
@@ -58,15 +65,20 @@ def fuzz(
     for path, _ in whole:
         refused = _tried(loader, path)
         assert refused is None, refused
-    count, before = Count(), _peak_mib()
+    count, before, current = Count(), _peak_mib(), None
     while count.given < n:
         path, content = whole[int(rng.integers(len(whole)))]
         damaged = loader.damage(content, rng)
         path.write_bytes(damaged)
+        if kept is not None:
+            current = kept / f"{CURRENT}{path.name}"
+            current.write_bytes(damaged)
         start = time.perf_counter()
         failure = _one(loader, path, count)
         count.seconds = max(count.seconds, time.perf_counter() - start)
         path.write_bytes(content)
+        if current is not None:
+            current.unlink()
         grown = _peak_mib() - before
         if grown > _MOST_MIB and not failure:
             failure = f"memory grew by {grown:.0f} MiB"
@@ -116,9 +128,11 @@ def _limited() -> Iterator[None]:
 
     earlier = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    faulthandler.dump_traceback_later(_ENDED, exit=True)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, earlier)
 
