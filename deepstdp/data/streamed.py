@@ -97,7 +97,8 @@ class DecodingPool:
         self._files = files
         self._chunks = _Chunks(files.decoder, self.shape)
         self._requests = _Requests()
-        self._loader = _loader(self._chunks, self._requests, workers) if workers > 0 else None
+        self._workers = workers
+        self._loader = self._new_loader() if workers > 0 else None
         self._user: object = None
 
     def decode(self, wanted: Sequence[Positions], pinned: bool) -> Iterator[UInt8[Tensor, "..."]]:
@@ -144,8 +145,8 @@ class DecodingPool:
         if self._loader is None:
             yield from map(self._chunks.__getitem__, chunks)
             return
-        me = object()
-        for done in range(len(chunks)):
+        me, done, have_died = object(), 0, False
+        while done < len(chunks):
             if self._user is not me:
                 # The workers have served another since: ask again for what is left.
                 self._user, self._requests.chunks = me, chunks[done:]
@@ -154,12 +155,21 @@ class DecodingPool:
             try:
                 chunk = next(answers)
             except RuntimeError as error:
-                reason = str(error).split("\n")[0]
-                raise UserError(
-                    f"a process that decodes images died ({reason}): if memory is short, "
-                    "give fewer --data.workers"
-                ) from None
+                self._loader, self._user = self._new_loader(), None
+                if have_died:
+                    reason = str(error).split("\n")[0]
+                    raise UserError(
+                        f"a process that decodes images died twice ({reason}): if memory is "
+                        "short, give fewer --data.workers"
+                    ) from None
+                # A job that is told to stop tells all its processes, and has a step to finish.
+                have_died = True
+                continue
+            done += 1
             yield chunk
+
+    def _new_loader(self) -> DataLoader[Chunk]:
+        return _loader(self._chunks, self._requests, self._workers)
 
     def _error(self, position: int, found: Undecodable | Shape) -> UserError:
         if isinstance(found, Undecodable):

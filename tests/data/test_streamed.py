@@ -1,6 +1,9 @@
+import os
 import pickle
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.faults.runs import children_of
 from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.data import load_dataset
 from deepstdp.data.images import InMemory
@@ -118,6 +122,48 @@ def test_any_parts_of_any_subset(tmp_path_factory, rows, parts, stop_after):
     assert len(given_out) == len(indices)
     for batch, expected in zip(given_out, theirs.batches(indices), strict=True):
         assert torch.equal(batch, expected)
+
+
+def end_workers():
+    """SIGTERM to all of them and to the process that starts them, as a scheduler sends it."""
+    started = children_of(os.getpid())
+    found = started + [child for pid in started for child in children_of(pid)]
+    assert len(found) > 2
+    for pid in found:
+        os.kill(pid, signal.SIGTERM)
+    time.sleep(0.5)
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch):
+    """More than workers decode ahead."""
+    monkeypatch.setattr("deepstdp.data.streamed._CHUNK_IMAGES", 2)
+    for i in range(50):
+        (tmp_path / f"{i:02}.png").write_bytes(image_bytes(i))
+    return tmp_path
+
+
+def test_workers_that_are_told_to_stop_are_started_again(many):
+    images = load(many, workers=2).train.images
+    batches = images.batches(list(torch.arange(len(images)).split(2)))
+    found = [next(batches)]
+    end_workers()
+    found += batches
+    assert torch.equal(torch.cat(found), everything(load(many).train.images))
+
+
+@pytest.mark.slow
+def test_workers_that_die_twice_in_one_pass_are_an_error(many):
+    images = load(many, workers=2).train.images
+    batches = images.batches(list(torch.arange(len(images)).split(2)))
+    next(batches)
+    end_workers()
+    for _ in range(8):  # more than were decoded ahead
+        next(batches)
+    end_workers()
+    with pytest.raises(UserError, match=r"died twice .*give fewer --data\.workers"):
+        list(batches)
+    assert torch.equal(everything(images), everything(load(many).train.images))
 
 
 def test_a_batch_larger_than_a_chunk_is_put_together(class_folder, monkeypatch):
