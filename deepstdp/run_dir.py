@@ -32,6 +32,7 @@ from deepstdp.files import (
     write_atomically,
     write_json,
 )
+from deepstdp.run_lock import LOCK, alone_in
 
 _OWN_FILES = {
     "config.yaml",
@@ -47,6 +48,7 @@ _OWN_FILES = {
     "weights.safetensors",
     "clustering.safetensors",
     "checkpoints",
+    LOCK,
 }
 """What a run leaves behind; a folder that holds anything else is never overwritten."""
 
@@ -95,7 +97,7 @@ class RunDir:
             UserError: there is something already that must not be overwritten.
         """
         # A process that was killed as it made the folder left the beginning of a config at most.
-        begun = {"config.yaml.tmp"}
+        begun = {"config.yaml.tmp", LOCK}
         if not path.exists() or (path.is_dir() and {p.name for p in path.iterdir()} <= begun):
             return
         strange = [] if path.is_dir() else [path.name]
@@ -115,12 +117,14 @@ class RunDir:
         """Make the folder (in the place of an old run's, with ``overwrite``).
 
         Raises:
-            UserError: see ``check_new``; or the folder cannot be made.
+            UserError: see ``check_new``; or the folder cannot be made, or is being written.
         """
         cls.check_new(path, overwrite)
         content = dump_config(config).encode()
         try:
             if path.exists():
+                with alone_in(path):
+                    pass
                 shutil.rmtree(path)
             path.mkdir(parents=True)
         except OSError as error:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
@@ -18,6 +19,7 @@ from deepstdp.clustering import GivenLabels
 from deepstdp.config import Config
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.environment import hardware, versions
+from deepstdp.epoch_line import epoch_line
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
 from deepstdp.examples import gather_examples, save_examples
@@ -29,17 +31,8 @@ from deepstdp.pipeline import Loop
 from deepstdp.processes import Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
+from deepstdp.run_lock import alone_in
 from deepstdp.runtime import Runtime, launch
-
-WORTH_A_LOOK: tuple[tuple[str, str, str], ...] = (
-    ("loss", "loss", "{:.3f}"),
-    ("nmi_labels", "NMI", "{:.3f}"),
-    ("assignment_stability", "stable", "{:.0%}"),
-    ("n_empty_clusters", "empty", "{}"),
-    ("linear_probe_accuracy", "probe", "{:.1%}"),
-    ("knn_accuracy", "k-NN", "{:.1%}"),
-)
-"""What a line of an epoch shows: metric, its short name, how it is written."""
 
 
 def run_experiment(
@@ -92,12 +85,14 @@ def run_experiment(
         clusterer = group.each(lambda: _given_labels(config, dataset))
     model = build_model(config, images, progress, backbone, clusterer, runtime)
     run = group.first(lambda: resumed or RunDir.create(path, config, overwrite))
-    try:
-        with StopRequest() as stop:
+    with ExitStack() as stack:
+        group.first(lambda: stack.enter_context(alone_in(run.path)))
+        try:
+            stop = stack.enter_context(StopRequest())
             loop = Loop(config, dataset, model, progress, run.path)
             _run(run, loop, dataset, stop, started, progress, logger)
-    except UserError as error:
-        raise _with_hint(error, run, group, is_new=resumed is None) from None
+        except UserError as error:
+            raise _with_hint(error, run, group, is_new=resumed is None) from None
     return run
 
 
@@ -225,15 +220,6 @@ def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
             f"clustering.n_clusters is {k}, but there are only {n} training images: "
             f"give at most {n}"
         )
-
-
-def epoch_line(metrics: Metrics, n_epochs: int, seconds: float) -> str:
-    """One epoch in one line that a person can read."""
-    parts = [f"epoch {metrics['epoch']:>{len(str(n_epochs))}}/{n_epochs}"]
-    for key, name, form in WORTH_A_LOOK:
-        if metrics.get(key) is not None:
-            parts.append(f"{name} {form.format(metrics[key])}")
-    return "  ".join([*parts, f"{seconds:.1f} s"])
 
 
 def _finish(

@@ -1,6 +1,8 @@
 """The whole loop on small data: what it leaves, and what it promises."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from deepstdp.errors import UserError
 from deepstdp.model import load, load_model
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
+from deepstdp.run_lock import LOCK
 from deepstdp.runner import run_experiment
 from deepstdp.training.epoch import Trainer
 from tests.small_runs import learnt, small, weights
@@ -241,3 +244,24 @@ def test_more_images_than_are_held_are_reduced_as_they_come(tmp_path, few_digits
     assert few["linear_probe_accuracy"] > all_["linear_probe_accuracy"] - 0.2
     assert few["knn_accuracy"] > all_["knn_accuracy"] - 0.3
     assert few["cluster_accuracy"] > 0.3
+
+
+@pytest.mark.parametrize("options", [{"resume": True}, {"overwrite": True}])
+def test_a_run_that_another_process_writes_is_left_alone(tmp_path, few_digits, options):
+    config = small(epochs=1)
+    run = RunDir.create(tmp_path / "run", config)
+    before = (run.path / "config.yaml").read_bytes()
+    code = (
+        "import sys; from filelock import FileLock\n"
+        "with FileLock(sys.argv[1]): print('locked', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(run.path / LOCK)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(UserError, match="another process is writing .* wait for it or stop it"):
+            run_experiment(config, run.path, dataset=few_digits, **options)
+        assert {path.name for path in run.path.iterdir()} == {"config.yaml", LOCK}
+        assert (run.path / "config.yaml").read_bytes() == before
+        other.kill()
+    # One that is gone keeps nobody.
+    assert run_experiment(config, run.path, dataset=few_digits, **options).summary() is not None

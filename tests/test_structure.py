@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own, or from its own package.
 LAYERS = [
     {"errors", "progress", "tables"},
-    {"keyed_random", "imports", "interruption", "config", "files", "processes"},
+    {"keyed_random", "imports", "interruption", "config", "files", "processes", "run_lock"},
     {"runtime"},
     {"config_files", "data"},
     {"backbones", "run_dir"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"spiking"},
     {"clustering"},
     {"evaluation", "environment"},
-    {"training"},
+    {"training", "epoch_line"},
     {"model"},
     {"pipeline"},
     {"checkpoint", "inference", "cluster_features", "few_labels", "examples", "loggers"},

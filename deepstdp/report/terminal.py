@@ -9,9 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from deepstdp.epoch_line import WORTH_A_LOOK
 from deepstdp.files import Record
 from deepstdp.run_dir import RunDir
-from deepstdp.runner import WORTH_A_LOOK
 from deepstdp.tables import duration
 
 _BARS = "▁▂▃▄▅▆▇█"
