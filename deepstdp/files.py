@@ -22,6 +22,9 @@ from deepstdp.errors import UserError
 Tensors = dict[str, Tensor]
 Record = dict[str, Any]
 
+MOST_RECORD_BYTES = 1 << 28
+"""Of a file of JSON: of a stranger it could be of any size."""
+
 MISFITS = (
     *(KeyError, IndexError, AttributeError, TypeError),
     *(ValueError, RuntimeError, OverflowError, MemoryError),
@@ -41,12 +44,23 @@ def whole(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(path.name + ".tmp")
     try:
         yield unfinished
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        put_in_place(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)  # of a full disk it would keep the rest
         raise
+
+
+def put_in_place(unfinished: Path, path: Path) -> None:
+    """Rename a file that is complete, once its content is on the disk."""
+    with unfinished.open("rb+") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    _sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, if there is none, that outlives a power cut."""
+    path.mkdir(parents=True, exist_ok=True)
     _sync_folder(path.parent)
 
 
@@ -71,11 +85,22 @@ def read_json(path: Path) -> Record:
     Raises:
         UserError: there is no such file, or it is damaged.
     """
+    return parse_json(read_record(path), path)
+
+
+def read_record(path: Path) -> bytes:
+    """What a file of records holds.
+
+    Raises:
+        UserError: it cannot be read, or is larger than any record.
+    """
     try:
-        content = path.read_bytes()
+        if path.stat().st_size > MOST_RECORD_BYTES:
+            most = MOST_RECORD_BYTES >> 20
+            raise UserError(f"{path} is larger than {most} MiB, which no record of deepstdp is")
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from None
-    return parse_json(content, path)
 
 
 def parse_json(content: str | bytes, path: Path) -> Record:

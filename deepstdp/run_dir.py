@@ -26,8 +26,10 @@ from deepstdp.files import (
     Tensors,
     labels_csv,
     load_tensors,
+    make_folder,
     parse_json,
     read_json,
+    read_record,
     save_tensors,
     write_atomically,
     write_json,
@@ -126,7 +128,7 @@ class RunDir:
                 with alone_in(path):
                     pass
                 shutil.rmtree(path)
-            path.mkdir(parents=True)
+            make_folder(path)
         except OSError as error:
             raise UserError(f"cannot make the run directory {path} ({error.strerror})") from None
         write_atomically(path / "config.yaml", content)
@@ -195,7 +197,7 @@ class RunDir:
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return []
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = read_record(path).splitlines(keepends=True)
         return [parse_json(line, path) for line in lines if line.endswith(b"\n")]
 
     def keep_metrics_until(self, epoch: int) -> None:
@@ -233,7 +235,7 @@ class RunDir:
     ) -> None:
         """Write a checkpoint, then delete all but the last ``n_kept``."""
         folder = self.path / "checkpoints"
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         epoch, step = number
         save_tensors(folder / f"epoch-{epoch:06d}-step-{step:08d}.safetensors", tensors, info)
         for old in self.checkpoints()[n_kept:]:

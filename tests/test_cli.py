@@ -83,6 +83,15 @@ def test_predict_files_folders_and_arrays(run_dir, class_folder, tmp_path, capsy
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 35
 
 
+def test_a_name_commands_no_terminal(run_dir, class_folder, tmp_path, capsys, monkeypatch):
+    image = next(class_folder.rglob("*.png"))
+    path = tmp_path / "a\x1b[31m.png"
+    path.write_bytes(image.read_bytes())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["predict", str(run_dir), str(path)]) == 0
+    assert "a\\x1b[31m.png," in capsys.readouterr().out
+
+
 def test_predict_and_broken_images(run_dir, tmp_path, capsys):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "good.png").write_bytes(image_bytes(1))

@@ -19,6 +19,7 @@ from deepstdp.files import (
     require_real,
     save_tensors,
     whole,
+    write_json,
 )
 
 _NAMES = st.lists(st.text(min_size=1), max_size=5)
@@ -114,3 +115,13 @@ def test_a_header_that_is_no_record_is_damage(tmp_path):
     path.write_bytes(save(tensors, metadata={"deepstdp": json.dumps(header)}))
     with pytest.raises(UserError, match="holds no record"):
         load_tensors(path)
+
+
+def test_records_that_are_too_large_are_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    assert read_json(path) == {"a": 1}
+    monkeypatch.setattr("deepstdp.files.MOST_RECORD_BYTES", 10)
+    path.write_text(json.dumps({"a": "b" * 20}))
+    with pytest.raises(UserError, match="is larger than 0 MiB, which no record"):
+        read_json(path)

@@ -31,9 +31,9 @@ from deepstdp.files import load_tensors, save_tensors
 from deepstdp.model import load_model
 from deepstdp.progress import SILENT
 from deepstdp.report.page.health import warnings
-from deepstdp.report.page.reading import RunView, group_runs
 from deepstdp.report.page.table import method_table
 from deepstdp.report.page.verdict import verdict
+from deepstdp.report.reading import RunView, group_runs
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 from deepstdp.study.reading import read_study

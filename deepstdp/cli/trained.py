@@ -18,6 +18,7 @@ from deepstdp.cli.options import (
 from deepstdp.config_files import parse
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.deployment.saved import load_all_spiking
+from deepstdp.errors import printable
 from deepstdp.files import labels_csv, write_atomically
 from deepstdp.inference import evaluate as measure
 from deepstdp.model import load_model
@@ -82,6 +83,9 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     content = labels_csv("cluster", images.names, labels.cpu().numpy())
     if args.out:
         write_atomically(Path(args.out), content)
+    elif sys.stdout.isatty():  # which a name could command
+        for line in content.decode("utf-8", "surrogateescape").splitlines():
+            print(printable(line))
     else:
         sys.stdout.buffer.write(content)
     for name in skipped:

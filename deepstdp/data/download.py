@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from deepstdp.errors import UserError
+from deepstdp.files import put_in_place
 from deepstdp.progress import SILENT, Progress
 
 
@@ -58,6 +59,9 @@ _ATTEMPTS = 5
 _TIMEOUT = 30.0
 _PIECE = 2**20
 
+_MOST_BYTES = 2**32
+"""Of an archive; a server could send for ever."""
+
 
 def download(
     archive: Archive, folder: Path, progress: Progress = SILENT, pause: float = 2.0
@@ -94,7 +98,7 @@ def download(
             f"{archive.url} gave another file: its MD5 is {found}, not {archive.md5}; nothing is "
             "kept"
         )
-    part.replace(target)
+    put_in_place(part, target)
     return target
 
 
@@ -133,6 +137,8 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> None:
             pieces = progress.track(_pieces(response), f"fetching {part.stem} (MiB)")
             for piece in pieces:
                 file.write(piece)
+                if file.tell() > _MOST_BYTES:
+                    raise UserError(f"{url} gives more than {_MOST_BYTES >> 30} GiB: no such file")
 
 
 def _pieces(response: HTTPResponse) -> Iterator[bytes]:

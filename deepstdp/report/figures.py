@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from deepstdp.comparison.trials import UNTRAINED
 from deepstdp.examples import load_examples
-from deepstdp.files import Record
+from deepstdp.files import Record, whole
 from deepstdp.run_dir import RunDir
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -134,7 +134,8 @@ def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure, and return where."""
     for text in _named_by_users(figure):
         text.set_parse_math(False)  # a dollar in it begins no formula
-    figure.savefig(path, dpi=110)
+    with whole(path) as unfinished:
+        figure.savefig(unfinished, format=path.suffix[1:], dpi=110)
     return path
 
 

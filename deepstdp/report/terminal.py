@@ -11,6 +11,7 @@ from rich.text import Text
 
 from deepstdp.epoch_line import WORTH_A_LOOK
 from deepstdp.files import Record
+from deepstdp.report.reading import RunView
 from deepstdp.run_dir import RunDir
 from deepstdp.tables import duration
 
@@ -28,25 +29,26 @@ def draw(run: RunDir, n_shown: int = 8) -> RenderableType:
     Raises:
         UserError: its files are damaged.
     """
-    metrics, n_epochs = run.metrics(), run.config().training.epochs
+    view = RunView.read(run)
+    metrics, n_epochs = view.metrics, view.config.training.epochs
     done = metrics[-1]["epoch"] if metrics else 0
     bar = Table.grid()  # which ends its line
     bar.add_row(ProgressBar(total=max(n_epochs, 1), completed=done, width=60))
-    state = Text(f"{run.path}: {_state(run, metrics, done, n_epochs)}", style="bold")
+    state = Text(f"{run.path}: {_state(view, done)}", style="bold")
     parts: list[RenderableType] = [state, bar]
     if metrics:
         parts += [*_curves(metrics), _table(metrics[-n_shown:])]
     return Group(*parts)
 
 
-def _state(run: RunDir, metrics: Sequence[Record], done: int, n_epochs: int) -> str:
-    summary = run.summary()
-    if summary is not None:
-        return f"finished, {done} epochs in {duration(summary['wall_seconds'])}"
+def _state(view: RunView, done: int) -> str:
+    metrics, n_epochs = view.metrics, view.config.training.epochs
+    if view.summary is not None:
+        return f"finished, {done} epochs in {duration(view.summary['wall_seconds'])}"
     if not metrics:
         return f"epoch 1 of {n_epochs} goes on"
     each = sum(_seconds(record) for record in metrics) / len(metrics)
-    since = max(0.0, time.time() - _written(run.path))
+    since = max(0.0, time.time() - _written(view.path))
     left = max(0.0, each * (n_epochs - done) - since)
     said = f"{done} of {n_epochs} epochs, about {duration(left)} left"
     if since > 60 + 5 * each:  # it may have been stopped

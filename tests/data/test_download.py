@@ -149,6 +149,12 @@ def test_a_file_of_the_users_is_left_alone(server, tmp_path):
     assert (tmp_path / "a.zip").read_bytes() == b"mine"
 
 
+def test_a_server_that_sends_too_much(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("deepstdp.data.download._MOST_BYTES", 100)
+    with pytest.raises(UserError, match=r"a\.zip gives more than 0 GiB"):
+        fetched(server, tmp_path)
+
+
 def test_no_server(tmp_path):
     archive = Archive("a.zip", "http://127.0.0.1:9/a.zip", "0", "none")
     with pytest.raises(UserError, match="cannot be fetched.*refused"):

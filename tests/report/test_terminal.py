@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from deepstdp.config import Config, TrainingConfig
+from deepstdp.errors import UserError
 from deepstdp.report.terminal import draw, sparkline
 from deepstdp.run_dir import RunDir
 
@@ -55,3 +56,9 @@ def test_a_finished_run(run):
 def test_a_long_curve_keeps_its_end():
     assert sparkline(range(1000), width=8) == "▁▂▃▄▅▆▇█"
     assert sparkline([3, 3]) == "▁▁"
+
+
+def test_a_damaged_run_is_one_line(run):
+    run.append_metrics({"epoch": 1, "loss": "much"})
+    with pytest.raises(UserError, match="what was measured is no number"):
+        draw(run)

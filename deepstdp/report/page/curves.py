@@ -10,7 +10,7 @@ from deepstdp.comparison.summary import SMOOTHING
 from deepstdp.evaluation.convergence import best
 from deepstdp.report.figures import colours_of
 from deepstdp.report.page.charts import GRAY, Chart, over_epochs, text
-from deepstdp.report.page.reading import PROBE, RunView, baseline_of
+from deepstdp.report.reading import PROBE, RunView, baseline_of
 
 Groups = Mapping[str, Sequence[RunView]]
 

@@ -2,8 +2,8 @@
 
 import math
 
-from deepstdp.report.page.reading import PROBE, RunView
 from deepstdp.report.page.verdict import told_apart
+from deepstdp.report.reading import PROBE, RunView
 
 _MOST_EMPTY, _MOST_SILENT = 0.05, 0.1
 """Shares of clusters and of images that are no illness."""

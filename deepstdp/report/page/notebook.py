@@ -5,9 +5,9 @@ import numpy as np
 from deepstdp.examples import Examples
 from deepstdp.report.page.clusters import make_sprite
 from deepstdp.report.page.health import warnings
-from deepstdp.report.page.reading import RunView
 from deepstdp.report.page.template import templates
 from deepstdp.report.page.verdict import verdict
+from deepstdp.report.reading import RunView
 from deepstdp.run_dir import RunDir
 
 _ROWS = (

@@ -10,18 +10,20 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from deepstdp.config_files import dump_config
-from deepstdp.files import write_atomically
+from deepstdp.errors import UserError, one_line
+from deepstdp.files import MISFITS, write_atomically
 from deepstdp.progress import SILENT, Progress
+from deepstdp.report.page.charts import Chart
 from deepstdp.report.page.clusters import confusion_chart, explore, make_sprite
 from deepstdp.report.page.conversion import conversion_charts
 from deepstdp.report.page.curves import curve_charts
 from deepstdp.report.page.feature_map import map_chart
 from deepstdp.report.page.health import warnings
-from deepstdp.report.page.reading import RunView, group_runs
 from deepstdp.report.page.spikes import layer_charts, open_layer, present
 from deepstdp.report.page.table import method_table
 from deepstdp.report.page.template import templates
 from deepstdp.report.page.verdict import verdict
+from deepstdp.report.reading import RunView, group_runs
 from deepstdp.run_dir import RunDir
 from deepstdp.tables import duration
 
@@ -47,15 +49,15 @@ def write_report(runs: Sequence[RunDir], out: Path, progress: Progress = SILENT)
     groups = group_runs([RunView.read(run) for run in runs])
     environment, names = templates(), list(groups)
     details: list[Markup] = []
-    size = len(_page(environment, groups, details, left_out=[]).encode())
+    size = len(_encoded(_page(environment, groups, details, left_out=[])))
     for i, name in enumerate(progress.track(names, "report", len(names))):
         detail = _detail(environment, i, name, groups[name][0])
-        size += len(detail.encode())
+        size += len(_encoded(detail))
         if details and size > LARGEST:
             break
         details.append(detail)
     page = _page(environment, groups, details, left_out=names[len(details) :])
-    write_atomically(out, page.encode())
+    write_atomically(out, _encoded(page))
     return out
 
 
@@ -78,6 +80,11 @@ def _page(
     )
 
 
+def _encoded(page: str) -> bytes:
+    """As UTF-8, and names of files that are none with escapes."""
+    return page.encode("utf-8", "backslashreplace")
+
+
 def _warnings(groups: Mapping[str, Sequence[RunView]]) -> list[tuple[str, str]]:
     """(run, warning) of all runs."""
     return [
@@ -96,7 +103,7 @@ def _detail(environment: Environment, index: int, name: str, view: RunView) -> M
         "seed": view.config.seed,
         "facts": _facts(view),
         "config": dump_config(view.config),
-        "conversion": conversion_charts(view.conversion) if view.conversion else [],
+        "conversion": _conversion(view),
         "examples": None,
         "presented": [],
         "layer": [],
@@ -118,6 +125,16 @@ def _detail(environment: Environment, index: int, name: str, view: RunView) -> M
             content["presented"] = present(layer, examples)
             content["layer"] = layer_charts(view, layer, examples)
     return Markup(environment.get_template("detail.html.jinja").render(content))
+
+
+def _conversion(view: RunView) -> list[Chart]:
+    if view.conversion is None:
+        return []
+    try:
+        return conversion_charts(view.conversion)
+    except MISFITS as error:
+        reason = one_line(f"{type(error).__name__} {error}")
+        raise UserError(f"{view.path}: its conversion.json is damaged ({reason})") from None
 
 
 def _facts(view: RunView) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from deepstdp.examples import Examples
 from deepstdp.files import MISFITS, unprefixed
 from deepstdp.report.figures import COLOURS
 from deepstdp.report.page.charts import GRAY, Chart, chart, over_epochs
-from deepstdp.report.page.reading import RunView
+from deepstdp.report.reading import RunView
 from deepstdp.spiking.recording import Recording
 
 _MOST_SHOWN, _LINES, _MOST_NEURONS = 4, 6, 100

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepstdp.comparison.statistics import estimate, paired_difference
-from deepstdp.report.page.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
+from deepstdp.report.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
 
 _COLUMNS: tuple[tuple[str, str, float, int], ...] = (
     (PROBE, "linear probe %", 100, 1),

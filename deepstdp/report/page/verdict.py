@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from deepstdp.comparison.statistics import estimate, paired_difference
-from deepstdp.report.page.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
+from deepstdp.report.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
 
 
 def verdict(groups: Mapping[str, Sequence[RunView]]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deepstdp.report.page import write_report
-from tests.report.page.conftest import NASTY
+from tests.report.conftest import NASTY
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

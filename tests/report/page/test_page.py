@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pytest
 
@@ -8,7 +9,7 @@ from deepstdp.cli import main
 from deepstdp.report.page import page as page_module
 from deepstdp.report.page import write_report
 from deepstdp.run_dir import RunDir
-from tests.report.page.conftest import NASTY
+from tests.report.conftest import NASTY
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +76,26 @@ def test_the_command(runs, tmp_path, capsys, monkeypatch):
     assert main(["report", str(tmp_path)]) == 2
     assert "not a run directory" in capsys.readouterr().err
     assert main(["report", str(runs[0].path), "--out", str(tmp_path / "no" / "a.html")]) == 2
+
+
+def copied(run, path):
+    """A run's folder, to be spoilt."""
+    shutil.copytree(run.path, path)
+    return RunDir(path)
+
+
+def test_a_damaged_conversion_is_one_line(runs, tmp_path):
+    run = copied(runs[0], tmp_path / "run")
+    (run.path / "spiking").mkdir()
+    (run.path / "spiking" / "conversion.json").write_text('{"curve": [{"points": 3}]}')
+    with pytest.raises(UserError, match=r"its conversion\.json is damaged \(KeyError"):
+        write_report([run], tmp_path / "report.html")
+
+
+def test_class_names_that_are_no_text_have_a_page(runs, tmp_path):
+    """On Linux a name is any bytes."""
+    run = copied(runs[0], tmp_path / "run")
+    summary = run.summary()
+    run.write_summary({**summary, "class_names": ["\udcff", *summary["class_names"][1:]]})
+    html = write_report([run], tmp_path / "report.html").read_text()
+    assert "\\udcff" in html

@@ -13,9 +13,9 @@ from deepstdp.report.page.clusters import confusion_chart, explore, make_sprite
 from deepstdp.report.page.conversion import conversion_charts
 from deepstdp.report.page.curves import curve_charts
 from deepstdp.report.page.feature_map import embed, map_chart
-from deepstdp.report.page.reading import RunView, group_runs
 from deepstdp.report.page.spikes import layer_charts, open_layer, present
 from deepstdp.report.page.table import method_table
+from deepstdp.report.reading import RunView, group_runs
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from deepstdp.config import Config
 from deepstdp.config.clustering import ClusteringConfig
 from deepstdp.report.page.health import warnings
-from deepstdp.report.page.reading import RunView
 from deepstdp.report.page.verdict import verdict
+from deepstdp.report.reading import RunView
 from deepstdp.run_dir import RunDir
 
 

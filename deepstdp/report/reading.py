@@ -1,4 +1,4 @@
-"""What the page knows of a run: its folder, read once."""
+"""What a report knows of a run: its folder, read once and checked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,8 +75,15 @@ class RunView:
 
     @cached_property
     def examples(self) -> Examples | None:
-        """Images of its clusters."""
-        return load_examples(self.run)
+        """Images of its clusters.
+
+        Raises:
+            UserError: they are damaged, or of other classes than the run's.
+        """
+        examples, names = load_examples(self.run), self.class_names
+        if examples is not None and names and examples.contingency.shape[1] != len(names):
+            raise UserError(f"{self.path} is damaged: its examples are of other classes")
+        return examples
 
     @cached_property
     def conversion(self) -> Record | None:
@@ -153,11 +160,11 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "wall_seconds": (int, float),
     "val_images": str,
 }
-"""What the page takes from ``summary.json``."""
+"""What is taken from ``summary.json``."""
 
 
 def _check(run: RunDir, metrics: Sequence[Record], summary: Record | None) -> None:
-    """So that no part of the page meets what it does not expect."""
+    """So that no part of a report meets what it does not expect."""
     wrong = [
         name for name, kind in _KINDS.items() if summary and not isinstance(summary.get(name), kind)
     ]
@@ -168,6 +175,9 @@ def _check(run: RunDir, metrics: Sequence[Record], summary: Record | None) -> No
     if wrong or not all(_is_number(value) for record in measured for value in record.values()):
         what = f"summary.json has no {wrong[0]}" if wrong else "what was measured is no number"
         raise UserError(f"{run.path} is damaged: {what}")
+    names = (summary or {}).get("class_names") or []
+    if not all(isinstance(name, str) for name in names):
+        raise UserError(f"{run.path} is damaged: summary.json has class names that are none")
     if not all(isinstance(record.get("epoch"), int) for record in metrics):
         raise UserError(f"{run.path} is damaged: metrics.jsonl has lines without an epoch")
 

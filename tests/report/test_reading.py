@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from deepstdp.errors import UserError
-from deepstdp.report.page.reading import RunView, baseline_of, group_runs
+from deepstdp.report.reading import RunView, baseline_of, group_runs
 from deepstdp.run_dir import RunDir
 
 
@@ -48,6 +48,7 @@ def test_the_baseline_is_known_by_its_method(runs):
     [
         ("summary.json", lambda r: r.pop("hardware"), "has no hardware"),
         ("summary.json", lambda r: r["final"].update(loss="x"), "is no number"),
+        ("summary.json", lambda r: r.update(class_names=[1]), "class names that are none"),
         ("metrics.jsonl", lambda r: r.pop("epoch"), "without an epoch"),
     ],
 )
@@ -60,6 +61,12 @@ def test_damaged_records_are_one_line(runs, tmp_path, name, change, message):
     (path / name).write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
     with pytest.raises(UserError, match=message):
         RunView.read(RunDir.open(path))
+
+
+def test_examples_of_other_classes_are_damage(runs):
+    view = RunView.read(runs[0])
+    with pytest.raises(UserError, match="its examples are of other classes"):
+        _ = replace(view, summary={**view.summary, "class_names": ["a", "b"]}).examples
 
 
 def test_a_run_goes_by_its_folder(runs):
