@@ -55,7 +55,8 @@ def tiny_zip(tmp_path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         top = "tiny-imagenet-200/"
         archive.writestr(top + "wnids.txt", "\n".join(wnids) + "\n")
-        archive.writestr(top + "words.txt", "".join(f"{w}\tthing\n" for w in wnids))
+        words = "n00\tentity\nn01\tgoldfish, Carassius auratus\nn02\tnewt, eft\nn03\tnewt\n"
+        archive.writestr(top + "words.txt", words)
         for c, wnid in enumerate(wnids):
             for i in range(8):
                 name = f"{top}train/{wnid}/images/{wnid}_{i}.JPEG"

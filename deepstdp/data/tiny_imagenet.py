@@ -1,5 +1,8 @@
 """Tiny ImageNet as it is downloaded: the folder ``tiny-imagenet-200`` or its zip."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from deepstdp.config import DataConfig
 from deepstdp.data.file_tree import FileTree, image_names, read_text
 from deepstdp.data.image_set import Dataset
@@ -16,6 +19,8 @@ def is_tiny_imagenet(tree: FileTree) -> bool:
 def load(tree: FileTree, config: DataConfig, progress: Progress) -> Dataset:
     """Load ``train/<wnid>/images/*`` and ``val/images/*`` with ``val/val_annotations.txt``.
 
+    Settings name classes by their WordNet ID; people are shown the words of ``words.txt``.
+
     Raises:
         UserError: an unknown class, a damaged annotation file, or an image that cannot be decoded.
     """
@@ -29,7 +34,18 @@ def load(tree: FileTree, config: DataConfig, progress: Progress) -> Dataset:
                 train.append(LabelledFile(name, wnid))
             case ["val", "images", file] if val_wnids.get(file) in known:
                 val.append(LabelledFile(name, val_wnids[file]))
-    return load_splits(tree, train, val, config, progress, available=wnids)
+    dataset = load_splits(tree, train, val, config, progress, available=wnids)
+    if dataset.class_names is None or "words.txt" not in tree.names:
+        return dataset
+    return replace(dataset, class_names=_words(tree, dataset.class_names))
+
+
+def _words(tree: FileTree, wnids: Sequence[str]) -> list[str]:
+    """What people call the classes: the first of their words, which tell no two alike."""
+    lines = (line.partition("\t") for line in read_text(tree, "words.txt").splitlines())
+    words = {wnid: said.split(",")[0].strip() for wnid, _, said in lines}
+    shown = [words.get(wnid) or wnid for wnid in wnids]
+    return [w if shown.count(w) == 1 else f"{w} ({i})" for w, i in zip(shown, wnids, strict=True)]
 
 
 def _annotations(tree: FileTree) -> dict[str, str]:

@@ -75,16 +75,16 @@ def test_flat_folder_has_no_labels(class_folder):
 
 def test_tiny_imagenet_zip_and_folder(tiny_zip, tmp_path):
     data = load(tiny_zip)
-    assert data.class_names == ["n01", "n02", "n03", "n04"]
+    assert data.class_names == ["goldfish", "newt (n02)", "newt (n03)", "n04"]
     assert (len(data.train), len(data.val)) == (32, 8)
     assert np.bincount(data.val.labels).tolist() == [2, 2, 2, 2]
     for name, label in zip(data.train.names, data.train.labels, strict=True):
-        assert f"train/{data.class_names[label]}/" in name
+        assert f"train/n0{label + 1}/" in name
     with zipfile.ZipFile(tiny_zip) as archive:
         archive.extractall(tmp_path / "unpacked")
     for folder in ("unpacked", "unpacked/tiny-imagenet-200"):
         assert torch.equal(load(tmp_path / folder).train.images.tensor, data.train.images.tensor)
-    assert load(tiny_zip, classes="first-2").class_names == ["n01", "n02"]
+    assert load(tiny_zip, classes="first-2").class_names == ["goldfish", "newt"]
 
 
 def test_the_first_image_of_tiny_imagenet_is_decoded_right(tiny_zip):
