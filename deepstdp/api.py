@@ -33,6 +33,7 @@ def train(
     config: Config | str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     verbose: bool = True,
 ) -> "Result":
@@ -48,6 +49,7 @@ def train(
             with the images at their own size.
         settings: values by dotted names, such as ``{"training.epochs": 10}``; they come last.
         run_dir: where the run is kept; by default a new folder in ``runs``.
+        resume: go on with the run that is there, from its last checkpoint; give the same images.
         overwrite: replace the run that is there.
         verbose: say how it goes on.
 
@@ -58,6 +60,8 @@ def train(
         >>> result = deepstdp.train(images, n_clusters=100)  # doctest: +SKIP
         >>> result.features(images)  # doctest: +SKIP
     """
+    if resume and run_dir is None:
+        raise UserError("resume goes on with a run that is there: give its run_dir")
     resolved = _resolve(config)
     chosen: dict[str, Any] = {} if n_clusters is None else {"clustering.n_clusters": n_clusters}
     arrays = {}
@@ -72,7 +76,7 @@ def train(
     path = Path(run_dir) if run_dir is not None else new_run_dir(resolved)
     with ConsoleProgress() if verbose else SILENT as progress:
         run = run_experiment(
-            resolved, path, dataset=dataset, overwrite=overwrite, progress=progress
+            resolved, path, dataset=dataset, resume=resume, overwrite=overwrite, progress=progress
         )
     return Result(run)
 

@@ -1,4 +1,5 @@
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 import deepstdp
 from deepstdp import Config, Result, UserError
 from deepstdp.config_files import with_settings
+from deepstdp.training.epoch import Trainer
 
 QUICK = {"training.epochs": 1, "evaluation.every": 1}
 
@@ -71,6 +73,32 @@ def test_without_labels_nothing_is_measured(digits, tmp_path):
     assert run.summary["final"]["linear_probe_accuracy"] is None
     assert "no labels" in run._repr_html_()
     assert repr(run).endswith("1 epochs)")
+
+
+def test_a_run_goes_on_where_it_was_stopped(digits, tmp_path, monkeypatch):
+    images, _ = digits
+    settings = {"training.epochs": 2, "clustering.n_clusters": 5, "data.image_size": 16}
+
+    def train(name, **options):
+        run_dir = tmp_path / name
+        run = deepstdp.train(
+            images[:40], settings=settings, run_dir=run_dir, verbose=False, **options
+        )
+        return (run.path / "weights.safetensors").read_bytes()
+
+    step = Trainer._step
+
+    def stopped(*args):
+        signal.raise_signal(signal.SIGTERM)
+        return step(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", stopped)
+        with pytest.raises(KeyboardInterrupt, match="--resume goes on from"):
+            train("stopped")
+    assert train("stopped", resume=True) == train("whole")
+    with pytest.raises(UserError, match="give its run_dir"):
+        deepstdp.train(images, resume=True)
 
 
 def test_from_a_path_and_a_file(class_folder, tmp_path, capsys, monkeypatch):
