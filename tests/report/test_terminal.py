@@ -1,10 +1,12 @@
 import io
 import os
+import re
 import time
 
 import pytest
 from rich.console import Console
 
+from deepstdp.cli import main
 from deepstdp.config import Config, TrainingConfig
 from deepstdp.errors import UserError
 from deepstdp.report.terminal import draw, sparkline
@@ -49,7 +51,10 @@ def test_a_run_that_says_nothing_any_more(run):
 
 def test_a_finished_run(run):
     run.append_metrics(record(10))
-    run.write_summary({"wall_seconds": 187.0})
+    nothing = dict.fromkeys(("final", "untrained", "hardware", "versions"), {})
+    counts = dict.fromkeys(("n_train", "n_val", "n_skipped"), 0)
+    facts = {"class_names": None, "val_images": "", "wall_seconds": 187.0}
+    run.write_summary(nothing | counts | facts)
     assert "finished, 10 epochs in 3:07 min" in seen(run)
 
 
@@ -62,3 +67,15 @@ def test_a_damaged_run_is_one_line(run):
     run.append_metrics({"epoch": 1, "loss": "much"})
     with pytest.raises(UserError, match="what was measured is no number"):
         draw(run)
+
+
+def test_no_colours_where_they_are_not_wanted(run, monkeypatch, capsys):
+    run.append_metrics(record(3))
+    colour = re.compile(r"\x1b\[[\d;]*[34]\d")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(["watch", str(run.path), "--once"]) == 0
+    assert colour.search(capsys.readouterr().out)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert main(["watch", str(run.path), "--once"]) == 0
+    assert not colour.search(capsys.readouterr().out)
