@@ -36,7 +36,9 @@ def measure(source: Source, n_passes: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path, help="finished runs, one a seed")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, help="finished runs of labelled images by STDP, one a seed"
+    )
     paths = parser.parse_args().runs
     of_runs: dict[int, list[dict[str, float]]] = {n: [] for n in PASSES}
     for path in paths:

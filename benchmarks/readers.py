@@ -8,6 +8,7 @@ executor in NumPy, and through the target's own reader (``make test-readers`` in
 """
 
 import argparse
+import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from deepstdp.run_dir import RunDir
 WEIGHT_BITS = 8
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path, help="a finished run")
     run = RunDir.open(parser.parse_args().run)
@@ -37,7 +38,8 @@ def main() -> None:
             for check in checks:
                 print(f"{target:14} {check['name']}: {check['line']}", flush=True)
     save("readers", {"timesteps": config.timesteps, "weight_bits": WEIGHT_BITS, "targets": targets})
+    return int(any(check["failed"] for one in targets.values() for check in one["checks"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,8 +5,7 @@
 Converts the ConvNet of a run and presents its validation images for T = 32 steps: by
 ``SpikingNetwork`` and by the loop that a PyTorch user would write, which convolves the spikes of
 every layer anew in each step. Spike counts of both are compared; with ``weight_bits`` 8 they must
-be the same. Trained or not makes no difference to the speed of ``deepstdp train --clustering.method
-none --backbone.name vgg15``, the paper's network.
+be the same.
 """
 
 import argparse

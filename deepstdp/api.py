@@ -60,8 +60,10 @@ def train(
         >>> result = deepstdp.train(images, n_clusters=100)  # doctest: +SKIP
         >>> result.features(images)  # doctest: +SKIP
     """
-    if resume and run_dir is None:
-        raise UserError("resume goes on with a run that is there: give its run_dir")
+    if resume:
+        if run_dir is None or overwrite:
+            raise UserError("resume goes on with a run that is there: give run_dir, not overwrite")
+        RunDir.open(Path(run_dir))  # it may be mistyped
     resolved = _resolve(config)
     chosen: dict[str, Any] = {} if n_clusters is None else {"clustering.n_clusters": n_clusters}
     arrays = {}

@@ -59,9 +59,11 @@ def put_in_place(unfinished: Path, path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, if there is none, that outlives a power cut."""
+    """Make a folder and those above it, if there are none; they outlive a power cut."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
-    _sync_folder(path.parent)
+    for folder in missing:
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -95,12 +97,16 @@ def read_record(path: Path) -> bytes:
         UserError: it cannot be read, or is larger than any record.
     """
     try:
-        if path.stat().st_size > MOST_RECORD_BYTES:
-            most = MOST_RECORD_BYTES >> 20
-            raise UserError(f"{path} is larger than {most} MiB, which no record of deepstdp is")
-        return path.read_bytes()
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise UserError(f"{path} is no file")
+        with path.open("rb") as file:
+            content = file.read(MOST_RECORD_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    if len(content) > MOST_RECORD_BYTES:
+        most = MOST_RECORD_BYTES >> 20
+        raise UserError(f"{path} is larger than {most} MiB, which no record of deepstdp is")
+    return content
 
 
 def parse_json(content: str | bytes, path: Path) -> Record:

@@ -34,7 +34,7 @@ from deepstdp.files import (
     write_atomically,
     write_json,
 )
-from deepstdp.run_lock import LOCK, alone_in
+from deepstdp.run_lock import LOCK
 
 _OWN_FILES = {
     "config.yaml",
@@ -115,22 +115,34 @@ class RunDir:
             raise UserError(f"{path} already holds a run: give --resume or --overwrite")
 
     @classmethod
-    def create(cls, path: Path, config: Config, overwrite: bool = False) -> "RunDir":
-        """Make the folder (in the place of an old run's, with ``overwrite``).
+    def prepare(cls, path: Path, overwrite: bool) -> None:
+        """Make the folder of a new run, if there is none.
 
         Raises:
-            UserError: see ``check_new``; or the folder cannot be made, or is being written.
+            UserError: see ``check_new``; or it cannot be made.
         """
         cls.check_new(path, overwrite)
-        content = dump_config(config).encode()
         try:
-            if path.exists():
-                with alone_in(path):
-                    pass
-                shutil.rmtree(path)
             make_folder(path)
         except OSError as error:
             raise UserError(f"cannot make the run directory {path} ({error.strerror})") from None
+
+    @classmethod
+    def create(cls, path: Path, config: Config, overwrite: bool = False) -> "RunDir":
+        """Make the folder, or empty that of an old run with ``overwrite``.
+
+        Raises:
+            UserError: see ``prepare``; or what is there cannot be deleted.
+        """
+        content = dump_config(config).encode()
+        cls.prepare(path, overwrite)
+        try:
+            for entry in path.iterdir():
+                # The old config stays until the new one takes its place: by it, this is a run's.
+                if entry.name not in (LOCK, "config.yaml"):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        except OSError as error:
+            raise UserError(f"cannot empty the run directory {path} ({error.strerror})") from None
         write_atomically(path / "config.yaml", content)
         return cls(path)
 

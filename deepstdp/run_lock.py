@@ -11,10 +11,15 @@ from deepstdp.errors import UserError
 LOCK = ".lock"
 """The file by which processes know of each other; it stays, and means nothing by being there."""
 
+PATIENCE = 5.0
+"""Seconds that another process has to come to its end: one that is restarted meets the old one."""
+
 
 @contextmanager
 def alone_in(path: Path) -> Iterator[None]:
-    """Keep others from writing a run's folder. A process that is killed keeps nobody from it.
+    """Keep others from writing a run's folder, where its file system has locks.
+
+    The system itself frees the lock of a process that is killed.
 
     Args:
         path: the folder, which exists.
@@ -22,14 +27,15 @@ def alone_in(path: Path) -> Iterator[None]:
     Raises:
         UserError: another process is writing it.
     """
-    lock = FileLock(path / LOCK, timeout=0)
+    lock = FileLock(path / LOCK, timeout=PATIENCE)
     try:
         lock.acquire()
     except Timeout:
         raise UserError(
-            f"another process is writing {path}: wait for it or stop it "
-            f"(if there is none, delete {path / LOCK})"
+            f"another process is writing {path}: wait for it or stop it, or choose another folder"
         ) from None
+    except (OSError, NotImplementedError):
+        pass  # a file system without locks
     try:
         yield
     finally:

@@ -72,21 +72,20 @@ def run_experiment(
     config = _named(config, backbone, clusterer)
     runtime = runtime or launch(config)
     group = runtime.group
-    resumed = group.first(lambda: _earlier(path, config, resume, overwrite))
-    if resumed is not None and group.first(lambda: resumed.summary() is not None):
-        progress.line(f"{path} is finished already")
-        return resumed
-    if dataset is None:
-        dataset = group.each(lambda: load_dataset(config.data, config.seed, progress))
-    _check_alike(dataset, group)
-    group.each(lambda: check_sizes(config, dataset, group.size))
-    images = dataset.train.images
-    if config.clustering.method == "supervised":
-        clusterer = group.each(lambda: _given_labels(config, dataset))
-    model = build_model(config, images, progress, backbone, clusterer, runtime)
-    run = group.first(lambda: resumed or RunDir.create(path, config, overwrite))
     with ExitStack() as stack:
-        group.first(lambda: stack.enter_context(alone_in(run.path)))
+        resumed = group.first(lambda: _earlier(path, config, resume, overwrite, stack))
+        if resumed is not None and group.first(lambda: resumed.summary() is not None):
+            progress.line(f"{path} is finished already")
+            return resumed
+        if dataset is None:
+            dataset = group.each(lambda: load_dataset(config.data, config.seed, progress))
+        _check_alike(dataset, group)
+        group.each(lambda: check_sizes(config, dataset, group.size))
+        images = dataset.train.images
+        if config.clustering.method == "supervised":
+            clusterer = group.each(lambda: _given_labels(config, dataset))
+        model = build_model(config, images, progress, backbone, clusterer, runtime)
+        run = resumed or group.first(lambda: _new(path, config, overwrite, stack))
         try:
             stop = stack.enter_context(StopRequest())
             loop = Loop(config, dataset, model, progress, run.path)
@@ -121,12 +120,25 @@ def _given_labels(config: Config, dataset: Dataset) -> GivenLabels:
     return GivenLabels(dataset.train.labels, config.clustering.n_clusters)
 
 
-def _earlier(path: Path, config: Config, resume: bool, overwrite: bool) -> RunDir | None:
-    """The run at ``path`` that is to be resumed; None if a new one may be written there."""
+def _new(path: Path, config: Config, overwrite: bool, stack: ExitStack) -> RunDir:
+    """A new run at ``path``, kept from others until ``stack`` ends."""
+    RunDir.prepare(path, overwrite)
+    stack.enter_context(alone_in(path))
+    return RunDir.create(path, config, overwrite)
+
+
+def _earlier(
+    path: Path, config: Config, resume: bool, overwrite: bool, stack: ExitStack
+) -> RunDir | None:
+    """The run at ``path`` that is to be resumed, kept from others until ``stack`` ends.
+
+    None if a new one may be written there.
+    """
     if not resume or not (path / "config.yaml").exists():
         RunDir.check_new(path, overwrite)
         return None
     run = RunDir.open(path, trust_code=True)  # its config is to be that of the caller
+    stack.enter_context(alone_in(path))
     run.check_config(config)
     return run
 

@@ -96,9 +96,24 @@ def test_a_run_goes_on_where_it_was_stopped(digits, tmp_path, monkeypatch):
         patch.setattr(Trainer, "_step", stopped)
         with pytest.raises(KeyboardInterrupt, match="--resume goes on from"):
             train("stopped")
-    assert train("stopped", resume=True) == train("whole")
-    with pytest.raises(UserError, match="give its run_dir"):
-        deepstdp.train(images, resume=True)
+    n_steps = 0
+
+    def counted(*args):
+        nonlocal n_steps
+        n_steps += 1
+        return step(*args)
+
+    monkeypatch.setattr(Trainer, "_step", counted)
+    resumed = train("stopped", resume=True)
+    assert n_steps == 1  # of two
+    assert resumed == train("whole")
+    for wrong, message in (
+        ({}, "give run_dir"),
+        ({"run_dir": tmp_path / "stopped", "overwrite": True}, "not overwrite"),
+        ({"run_dir": tmp_path / "mistyped"}, "is not a run directory"),
+    ):
+        with pytest.raises(UserError, match=message):
+            deepstdp.train(images, resume=True, **wrong)
 
 
 def test_from_a_path_and_a_file(class_folder, tmp_path, capsys, monkeypatch):

@@ -247,7 +247,10 @@ def test_more_images_than_are_held_are_reduced_as_they_come(tmp_path, few_digits
 
 
 @pytest.mark.parametrize("options", [{"resume": True}, {"overwrite": True}])
-def test_a_run_that_another_process_writes_is_left_alone(tmp_path, few_digits, options):
+def test_a_run_that_another_process_writes_is_left_alone(
+    tmp_path, few_digits, monkeypatch, options
+):
+    monkeypatch.setattr("deepstdp.run_lock.PATIENCE", 0)
     config = small(epochs=1)
     run = RunDir.create(tmp_path / "run", config)
     before = (run.path / "config.yaml").read_bytes()
@@ -265,3 +268,25 @@ def test_a_run_that_another_process_writes_is_left_alone(tmp_path, few_digits, o
         other.kill()
     # One that is gone keeps nobody.
     assert run_experiment(config, run.path, dataset=few_digits, **options).summary() is not None
+
+
+def test_a_run_is_kept_from_others_until_its_end(tmp_path, few_digits, monkeypatch):
+    monkeypatch.setattr("deepstdp.run_lock.PATIENCE", 0)
+    path, step, refused = tmp_path / "run", Trainer._step, 0
+
+    def tried(*args):
+        nonlocal refused
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(UserError, match="another process is writing"):
+                run_experiment(config, path, dataset=few_digits, **options)
+            refused += 1
+        monkeypatch.setattr(Trainer, "_step", step)
+        return step(*args)
+
+    config = small(epochs=1)
+    monkeypatch.setattr(Trainer, "_step", tried)
+    first = weights(run_experiment(config, path, dataset=few_digits))
+    assert refused == 2
+    again = run_experiment(config, path, dataset=few_digits, overwrite=True)
+    assert weights(again) == first
+    assert len(again.metrics()) == 1

@@ -84,9 +84,9 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     if args.out:
         write_atomically(Path(args.out), content)
     elif sys.stdout.isatty():  # which a name could command
-        for line in content.decode("utf-8", "surrogateescape").splitlines():
-            print(printable(line))
+        lines = content.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+        print("\n".join(map(printable, lines)))
     else:
         sys.stdout.buffer.write(content)
     for name in skipped:
-        print(f"skipped {name}: not an image", file=sys.stderr)
+        print(f"skipped {printable(name)}: not an image", file=sys.stderr)

@@ -138,7 +138,9 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> None:
             for piece in pieces:
                 file.write(piece)
                 if file.tell() > _MOST_BYTES:
-                    raise UserError(f"{url} gives more than {_MOST_BYTES >> 30} GiB: no such file")
+                    part.unlink()
+                    most = f"{_MOST_BYTES / 2**30:.0f} GiB"
+                    raise UserError(f"{url} gives more than {most}: nothing is kept")
 
 
 def _pieces(response: HTTPResponse) -> Iterator[bytes]:

@@ -36,11 +36,12 @@ class Chunk:
     """What became of some files.
 
     Attributes:
-        pixels: (N, C, H, W), of those that are as they should be.
+        pixels: (N, C, H, W), of those that are as they should be; a tensor, which goes through
+            shared memory: of a worker that dies no half of it can keep its reader waiting.
         bad: positions of the others, with what is wrong or the shape they have.
     """
 
-    pixels: UInt8[np.ndarray, "n c h w"]
+    pixels: UInt8[Tensor, "n c h w"]
     bad: list[tuple[int, Undecodable | Shape]]
 
 
@@ -62,7 +63,7 @@ class _Chunks(Dataset[Chunk]):
             else:
                 good.append(found)
         pixels = np.stack(good) if good else np.empty((0, *self._shape), np.uint8)
-        return Chunk(pixels, bad)
+        return Chunk(torch.from_numpy(pixels), bad)
 
 
 class _Requests:
@@ -115,7 +116,7 @@ class DecodingPool:
                 chunk = next(answers)
                 for position, found in chunk.bad:
                     raise self._error(position, found)
-                pixels[filled : filled + len(chunk.pixels)] = torch.from_numpy(chunk.pixels)
+                pixels[filled : filled + len(chunk.pixels)] = chunk.pixels
                 filled += len(chunk.pixels)
             yield pixels
 
@@ -146,24 +147,27 @@ class DecodingPool:
             yield from map(self._chunks.__getitem__, chunks)
             return
         me, done, have_died = object(), 0, False
+        none: Iterator[Chunk] = iter(())  # lets go of workers before others start
+        answers = none
         while done < len(chunks):
-            if self._user is not me:
-                # The workers have served another since: ask again for what is left.
-                self._user, self._requests.chunks = me, chunks[done:]
-                with _starting_workers():
-                    answers = iter(self._loader)
             try:
+                if self._user is not me:
+                    # The workers have served another since: ask again for what is left.
+                    self._user, self._requests.chunks, answers = me, chunks[done:], none
+                    with _starting_workers():
+                        answers = iter(self._loader)
                 chunk = next(answers)
-            except RuntimeError as error:
-                self._loader, self._user = self._new_loader(), None
+            except (RuntimeError, EOFError, OSError) as error:
+                self._loader, self._user, answers = self._new_loader(), None, none
                 if have_died:
                     reason = str(error).split("\n")[0]
                     raise UserError(
                         f"a process that decodes images died twice ({reason}): if memory is "
                         "short, give fewer --data.workers"
                     ) from None
-                # A job that is told to stop tells all its processes, and has a step to finish.
+                # A scheduler tells all processes of a job to stop; this one has a step to finish.
                 have_died = True
+                warnings.warn("a process that decodes images died: starting others", stacklevel=2)
                 continue
             done += 1
             yield chunk

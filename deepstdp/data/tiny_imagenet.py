@@ -42,7 +42,11 @@ def load(tree: FileTree, config: DataConfig, progress: Progress) -> Dataset:
 
 def _words(tree: FileTree, wnids: Sequence[str]) -> list[str]:
     """What people call the classes: the first of their words, which tell no two alike."""
-    lines = (line.partition("\t") for line in read_text(tree, "words.txt").splitlines())
+    try:
+        text = read_text(tree, "words.txt")
+    except UserError:  # it is damaged, and only names things
+        text = ""
+    lines = (line.partition("\t") for line in text.splitlines())
     words = {wnid: said.split(",")[0].strip() for wnid, _, said in lines}
     shown = [words.get(wnid) or wnid for wnid in wnids]
     return [w if shown.count(w) == 1 else f"{w} ({i})" for w, i in zip(shown, wnids, strict=True)]

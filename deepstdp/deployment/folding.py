@@ -94,8 +94,8 @@ def _single_precision(device: torch.device) -> AbstractContextManager[None]:
     if device.type != "cuda":
         return nullcontext()
     cudnn = torch.backends.cudnn
-    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-    return cudnn.flags(**kept, allow_tf32=False)
+    names = ("enabled", "benchmark", "benchmark_limit", "deterministic")
+    return cudnn.flags(**{name: getattr(cudnn, name) for name in names}, allow_tf32=False)
 
 
 def fold(backbone: nn.Module, shape: Shape) -> list[Connection]:

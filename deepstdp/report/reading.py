@@ -81,7 +81,7 @@ class RunView:
             UserError: they are damaged, or of other classes than the run's.
         """
         examples, names = load_examples(self.run), self.class_names
-        if examples is not None and names and examples.contingency.shape[1] != len(names):
+        if examples is not None and names and examples.contingency.shape[1] > len(names):
             raise UserError(f"{self.path} is damaged: its examples are of other classes")
         return examples
 
@@ -166,11 +166,13 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def _check(run: RunDir, metrics: Sequence[Record], summary: Record | None) -> None:
     """So that no part of a report meets what it does not expect."""
     wrong = [
-        name for name, kind in _KINDS.items() if summary and not isinstance(summary.get(name), kind)
+        name
+        for name, kind in _KINDS.items()
+        if summary is not None and not isinstance(summary.get(name), kind)
     ]
     measured = [
         *metrics,
-        *((summary[k] for k in ("final", "untrained")) if summary and not wrong else ()),
+        *(summary[k] for k in ("final", "untrained") if summary is not None and not wrong),
     ]
     if wrong or not all(_is_number(value) for record in measured for value in record.values()):
         what = f"summary.json has no {wrong[0]}" if wrong else "what was measured is no number"

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deepstdp.epoch_line import WORTH_A_LOOK
-from deepstdp.files import Record
+from deepstdp.errors import UserError, one_line
+from deepstdp.files import MISFITS, Record
 from deepstdp.report.reading import RunView
 from deepstdp.run_dir import RunDir
 from deepstdp.tables import duration
@@ -30,11 +31,18 @@ def draw(run: RunDir, n_shown: int = 8) -> RenderableType:
         UserError: its files are damaged.
     """
     view = RunView.read(run)
+    try:
+        return _drawn(view, n_shown)
+    except MISFITS as error:
+        raise UserError(f"{run.path} is damaged ({one_line(str(error))})") from None
+
+
+def _drawn(view: RunView, n_shown: int) -> RenderableType:
     metrics, n_epochs = view.metrics, view.config.training.epochs
     done = metrics[-1]["epoch"] if metrics else 0
     bar = Table.grid()  # which ends its line
     bar.add_row(ProgressBar(total=max(n_epochs, 1), completed=done, width=60))
-    state = Text(f"{run.path}: {_state(view, done)}", style="bold")
+    state = Text(f"{view.path}: {_state(view, done)}", style="bold")
     parts: list[RenderableType] = [state, bar]
     if metrics:
         parts += [*_curves(metrics), _table(metrics[-n_shown:])]

@@ -151,8 +151,9 @@ def test_a_file_of_the_users_is_left_alone(server, tmp_path):
 
 def test_a_server_that_sends_too_much(server, tmp_path, monkeypatch):
     monkeypatch.setattr("deepstdp.data.download._MOST_BYTES", 100)
-    with pytest.raises(UserError, match=r"a\.zip gives more than 0 GiB"):
+    with pytest.raises(UserError, match=r"a\.zip gives more than 0 GiB: nothing is kept"):
         fetched(server, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_server(tmp_path):

@@ -61,7 +61,7 @@ def test_poisson_spikes_are_other_ones_for_each_image_of_each_batch():
     assert not torch.equal(first.words, second.words)
 
 
-def test_operations_by_hand():
+def test_operations():
     """Two channels at rates 0.9 and 0.1, an on and an off neuron, two STDP neurons."""
     pipeline = chain()
     found = pipeline.operations(images(2))

@@ -47,6 +47,7 @@ def test_the_baseline_is_known_by_its_method(runs):
     ("name", "change", "message"),
     [
         ("summary.json", lambda r: r.pop("hardware"), "has no hardware"),
+        ("summary.json", lambda r: r.clear(), "has no final"),
         ("summary.json", lambda r: r["final"].update(loss="x"), "is no number"),
         ("summary.json", lambda r: r.update(class_names=[1]), "class names that are none"),
         ("metrics.jsonl", lambda r: r.pop("epoch"), "without an epoch"),
@@ -67,6 +68,9 @@ def test_examples_of_other_classes_are_damage(runs):
     view = RunView.read(runs[0])
     with pytest.raises(UserError, match="its examples are of other classes"):
         _ = replace(view, summary={**view.summary, "class_names": ["a", "b"]}).examples
+    # A class of which no training image is left has no column.
+    more = [*view.class_names, "rare"]
+    assert replace(view, summary={**view.summary, "class_names": more}).examples is not None
 
 
 def test_a_run_goes_by_its_folder(runs):

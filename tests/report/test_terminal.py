@@ -69,10 +69,18 @@ def test_a_damaged_run_is_one_line(run):
         draw(run)
 
 
+def test_what_cannot_be_drawn_is_one_line(run):
+    for epoch, loss in ((1, float("nan")), (2, 3.0)):
+        run.append_metrics(record(epoch, linear_probe_accuracy=loss))
+    with pytest.raises(UserError, match="is damaged"):
+        draw(run)
+
+
 def test_no_colours_where_they_are_not_wanted(run, monkeypatch, capsys):
     run.append_metrics(record(3))
     colour = re.compile(r"\x1b\[[\d;]*[34]\d")
     monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert main(["watch", str(run.path), "--once"]) == 0
     assert colour.search(capsys.readouterr().out)
