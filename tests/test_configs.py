@@ -17,6 +17,7 @@ def test_there_are_configs():
         "digits",
         "tiny-imagenet-10",
         "tiny-imagenet-10-cpu",
+        "deep-stdp-2",
         "deep-stdp-2-cpu",
     }
 
@@ -44,9 +45,10 @@ def test_header(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_each_config_runs_on_tiny_data(path, tiny_zip, tmp_path):
     config = load_config(path)
+    size = min(config.data.image_size, 32)  # the smallest that vgg15 takes
     config = replace(
         config,
-        data=replace(config.data, source=str(tiny_zip), classes="first-4"),
+        data=replace(config.data, source=str(tiny_zip), classes="first-4", image_size=size),
         clustering=replace(config.clustering, n_clusters=6),
         training=replace(config.training, epochs=2, batch_size=16),
     )

@@ -4,9 +4,9 @@ python -m benchmarks.fuzz [--inputs 100000] [--only zip,tar] [--seed 0]
 """
 
 import argparse
-import json
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,12 +19,19 @@ import numpy as np
 from benchmarks.fuzz.campaign import CURRENT, Count, fuzz
 from benchmarks.fuzz.loaders import LOADERS
 from benchmarks.hardware import save
+from deepstdp.files import read_json, write_json
 from deepstdp.tables import markdown_table
 
 _CHILD = "--child"
 
-_MOST_ADDRESSES = 24 << 30
-"""Bytes of memory that a process may ask for, torch's libraries among them."""
+_MOST_MORE_BYTES = 8 << 30
+"""Of memory that a process may ask for beyond what it has once all is imported."""
+
+_COUNT = "count.json"
+"""What became of the files so far, beside those that are kept."""
+
+_SECONDS_EACH = 2.0
+"""A process that takes longer on average, and ten minutes for its start, is ended."""
 
 
 def main() -> int:
@@ -43,35 +50,52 @@ def main() -> int:
     names = args.only.split(",")
     n = -(-args.inputs // len(names))
     if args.child:
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_ADDRESSES, _MOST_ADDRESSES))
-        print(json.dumps(asdict(_fuzz(names[0], n, args.seed, args.keep))))
+        most = _addresses() + _MOST_MORE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        _fuzz(names[0], n, args.seed, args.keep)
         return 0
     counts = {}
     for name in names:
         counts[name] = _in_a_process(name, n, args.seed, args.keep)
         print(name, asdict(counts[name]), flush=True)
+        save("fuzz", {name: asdict(count) for name, count in counts.items()})
     print(table(counts))
-    save("fuzz", {name: asdict(count) for name, count in counts.items()})
     return int(any(count.failures for count in counts.values()))
 
 
-def _fuzz(name: str, n: int, seed: int, keep: Path) -> Count:
+def _fuzz(name: str, n: int, seed: int, keep: Path) -> None:
     warnings.simplefilter("ignore")
     kept = _kept(keep, name)
-    kept.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+
+    def note(count: Count) -> None:
+        write_json(kept / _COUNT, asdict(count))
+
     with tempfile.TemporaryDirectory() as folder:
-        return fuzz(LOADERS[name], n, np.random.default_rng(seed), Path(folder), kept)
+        fuzz(LOADERS[name], n, np.random.default_rng(seed), Path(folder), kept, note)
 
 
 def _in_a_process(name: str, n: int, seed: int, keep: Path) -> Count:
     """A process for each kind: damaged files can crash a library, and memory is counted by kind."""
     command = [sys.executable, "-m", "benchmarks.fuzz", _CHILD, "--only", name]
     command += ["--inputs", str(n), "--seed", str(seed), "--keep", str(keep)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        found = ", ".join(map(str, _kept(keep, name).glob(f"{CURRENT}*")))
-        return Count(failures=[f"exit code {done.returncode}; it was reading {found or 'nothing'}"])
-    return Count(**json.loads(done.stdout.splitlines()[-1]))
+    try:
+        code = subprocess.run(command, check=False, timeout=600 + n * _SECONDS_EACH).returncode
+        ended = f"exit code {code}" if code else ""
+    except subprocess.TimeoutExpired:
+        ended = "it took too long"
+    kept = _kept(keep, name)
+    count = Count(**read_json(kept / _COUNT)) if (kept / _COUNT).exists() else Count()
+    if ended:
+        reading = ", ".join(map(str, kept.glob(f"{CURRENT}*")))
+        count.failures.append(f"{ended}; it was reading {reading or 'nothing yet'}")
+    return count
+
+
+def _addresses() -> int:
+    """Bytes of memory that this process has asked for."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def _kept(keep: Path, name: str) -> Path:

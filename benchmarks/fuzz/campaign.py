@@ -5,7 +5,7 @@ import resource
 import signal
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ SECONDS = 20.0
 
 _ENDED = 120.0
 """After which the process ends, if it hangs where no signal of Python's reaches it."""
+
+_NOTED_EVERY = 50
 
 CURRENT = "current-"
 """How the name begins of the file that a loader was reading when its process ended."""
@@ -50,7 +52,12 @@ class Count:
 
 
 def fuzz(
-    loader: Loader, n: int, rng: np.random.Generator, folder: Path, kept: Path | None = None
+    loader: Loader,
+    n: int,
+    rng: np.random.Generator,
+    folder: Path,
+    kept: Path | None = None,
+    note: Callable[[Count], None] = lambda count: None,
 ) -> Count:
     """Give ``n`` damaged files to a loader.
 
@@ -60,6 +67,7 @@ def fuzz(
         rng: of the damage.
         folder: for the files; empty.
         kept: where those that a loader fails on are kept.
+        note: is told how it stands, now and then and with each failure.
     """
     whole = [(path, path.read_bytes()) for path in loader.whole(folder)]
     for path, _ in whole:
@@ -88,6 +96,8 @@ def fuzz(
             count.failures.append(f"{path.name}: {failure}")
             if kept is not None:
                 (kept / f"{len(count.failures)}-{path.name}").write_bytes(damaged)
+        if failure or count.given % _NOTED_EVERY == 0 or count.given == n:
+            note(count)
     return count
 
 

@@ -26,7 +26,6 @@ from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.exchange.spiking import export_nir
 from deepstdp.deployment.run import convert_run
 from deepstdp.deployment.saved import load_all_spiking
-from deepstdp.examples import load_examples
 from deepstdp.files import load_tensors, save_tensors
 from deepstdp.model import load_model
 from deepstdp.progress import SILENT
@@ -34,6 +33,7 @@ from deepstdp.report.page.health import warnings
 from deepstdp.report.page.table import method_table
 from deepstdp.report.page.verdict import verdict
 from deepstdp.report.reading import RunView, group_runs
+from deepstdp.report.terminal import draw
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import run_experiment
 from deepstdp.study.reading import read_study
@@ -203,7 +203,8 @@ def _read_records(path: Path) -> None:
     verdict(groups)
     warnings(view)
     method_table(groups)
-    load_examples(run)
+    _ = view.examples
+    draw(run)
 
 
 def _tensors(folder: Path) -> list[Path]:
