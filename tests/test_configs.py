@@ -51,6 +51,7 @@ def test_each_config_runs_on_tiny_data(path, tiny_zip, tmp_path):
         data=replace(config.data, source=str(tiny_zip), classes="first-4", image_size=size),
         clustering=replace(config.clustering, n_clusters=6),
         training=replace(config.training, epochs=2, batch_size=16),
+        evaluation=replace(config.evaluation, label_fractions=[]),
     )
     run = run_experiment(config, tmp_path / "run")
     assert len(run.metrics()) == 2

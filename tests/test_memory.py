@@ -73,15 +73,16 @@ def peak_of(pid: int) -> float | None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-def test_a_hundred_thousand_images_take_hardly_more_memory_than_three_thousand(tmp_path):
-    n = 100_000
+@pytest.mark.parametrize("n", [30_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_many_images_take_hardly_more_memory_than_three_thousand(tmp_path, n):
     few, many = (peak_memory(tmp_path, count) for count in (3_000, n))
     decoded, features = n * 3 * SIDE**2 / 2**20, n * FEATURES * 4 / 2**20
-    assert decoded + features > 480
     # Names, the zip's directory, order, labels and what is reduced remain: 1 kB an image.
-    print(f"MiB with 3,000 and with 100,000 images: {few}, {many}")
-    assert many[0] - few[0] < 150
+    print(f"MiB with 3,000 and with {n:,} images: {few}, {many}")
+    most = 60 + 0.9 * n / 1_000
+    assert decoded + features > 1.5 * most
+    assert many[0] - few[0] < most
     assert many[1] - few[1] < 60
     labels = (tmp_path / f"run-{n}" / "labels.csv").read_text().splitlines()
-    assert len(labels) == 1 + 99_500
+    assert len(labels) == 1 + n * 0.995
     assert not list((tmp_path / f"run-{n}").glob("*.tmp"))
