@@ -25,3 +25,8 @@ def printable(message: str) -> str:
 def one_line(message: str) -> str:
     """A message of several lines as one."""
     return " ".join(part.strip() for part in message.split("\n") if part.strip())
+
+
+def kind_and_line(error: Exception) -> str:
+    """What another library raised: its kind, and the first line of what it says."""
+    return f"{type(error).__name__}: {error}".split("\n")[0]

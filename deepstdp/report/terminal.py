@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deepstdp.epoch_line import WORTH_A_LOOK
-from deepstdp.errors import UserError, one_line
+from deepstdp.errors import UserError, kind_and_line
 from deepstdp.files import MISFITS, Record
 from deepstdp.report.reading import RunView
 from deepstdp.run_dir import RunDir
@@ -34,7 +34,7 @@ def draw(run: RunDir, n_shown: int = 8) -> RenderableType:
     try:
         return _drawn(view, n_shown)
     except MISFITS as error:
-        raise UserError(f"{run.path} is damaged ({one_line(str(error))})") from None
+        raise UserError(f"{run.path} is damaged ({kind_and_line(error)})") from None
 
 
 def _drawn(view: RunView, n_shown: int) -> RenderableType:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, kind_and_line
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,3 @@ def read_foreign(path: Path, kind: str, read: Callable[[], Any]) -> Any:
         return read()
     except Exception as error:  # other libraries raise what they like for a damaged file
         raise UserError(f"{path} is no {kind} file ({kind_and_line(error)})") from None
-
-
-def kind_and_line(error: Exception) -> str:
-    """What another library raised: its kind, and the first line of what it says."""
-    return f"{type(error).__name__}: {error}".split("\n")[0]

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deepstdp.backbones.network import Network
-from deepstdp.deployment.exchange.checks import Check, kind_and_line, read_foreign, values_check
+from deepstdp.deployment.exchange.checks import Check, read_foreign, values_check
+from deepstdp.errors import kind_and_line
 from deepstdp.files import whole
 from deepstdp.imports import require_extra
 from deepstdp.inference import NONE, images_for

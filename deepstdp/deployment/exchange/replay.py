@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.lib.stride_tricks import sliding_window_view
 
-from deepstdp.deployment.exchange.checks import kind_and_line
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, kind_and_line
 from deepstdp.files import MISFITS
 
 Fired = tuple[np.ndarray, np.ndarray]

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 
 from deepstdp.clustering import Clusterer, STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.exchange.checks import Check, counts_check, kind_and_line, values_check
+from deepstdp.deployment.exchange.checks import Check, counts_check, values_check
 from deepstdp.deployment.exchange.dialects import Target, dialect
 from deepstdp.deployment.exchange.front_end import FrontEnd
 from deepstdp.deployment.exchange.nir_file import Expected, NIRFile, read_nir, write_nir
@@ -19,7 +19,7 @@ from deepstdp.deployment.exchange.readers import READERS, installed_version, rea
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.inputs import Constant
 from deepstdp.deployment.source import Source
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, kind_and_line
 from deepstdp.files import Record
 from deepstdp.imports import require_extra
 from deepstdp.inference import NONE

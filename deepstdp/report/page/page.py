@@ -10,7 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from deepstdp.config_files import dump_config
-from deepstdp.errors import UserError, one_line
+from deepstdp.errors import UserError, kind_and_line
 from deepstdp.files import MISFITS, write_atomically
 from deepstdp.progress import SILENT, Progress
 from deepstdp.report.page.charts import Chart
@@ -133,7 +133,7 @@ def _conversion(view: RunView) -> list[Chart]:
     try:
         return conversion_charts(view.conversion)
     except MISFITS as error:
-        reason = one_line(f"{type(error).__name__} {error}")
+        reason = kind_and_line(error)
         raise UserError(f"{view.path}: its conversion.json is damaged ({reason})") from None
 
 

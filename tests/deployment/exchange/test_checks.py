@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from deepstdp.deployment.exchange.checks import counts_check, kind_and_line, values_check
+from deepstdp.deployment.exchange.checks import counts_check, values_check
+from deepstdp.errors import kind_and_line
 
 
 def test_counts_by_hand():
