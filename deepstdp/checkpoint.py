@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deepstdp.clustering import Assignment
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, first_line
 from deepstdp.evaluation.measure import Metrics
 from deepstdp.files import MISFITS, Record, Tensors, prefixed, unprefixed
 from deepstdp.interruption import Interrupted, StopRequest
@@ -38,6 +38,7 @@ class Position:
         seconds: time spent by stage, evaluation included.
         wall_seconds: time since the start, of all sessions of the run.
         loss_scale: state of ``16-mixed``'s loss scaling; empty for other precisions.
+        images: fingerprint of those that are learnt from.
     """
 
     epoch: int = 0
@@ -49,6 +50,7 @@ class Position:
     )
     wall_seconds: float = 0.0
     loss_scale: dict[str, float] = field(default_factory=dict)
+    images: str = ""
 
 
 class Keeper:
@@ -149,24 +151,33 @@ def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
     run.save_checkpoint(number, tensors, info, loop.config.training.checkpoints_kept)
 
 
-def restore_checkpoint(run: RunDir, loop: Loop, progress: Progress) -> Position:
+def restore_checkpoint(run: RunDir, loop: Loop, images: str, progress: Progress) -> Position:
     """Take up the last checkpoint that is whole; from the start, if there is none.
 
     Damaged ones are reported, and put aside as ``.damaged``.
 
+    Args:
+        run: where from.
+        loop: takes it up.
+        images: fingerprint of the loop's.
+        progress: is told.
+
     Raises:
-        UserError: a checkpoint that is whole does not fit the run.
+        UserError: a checkpoint that is whole does not fit the run, or is of other images.
     """
     group = loop.model.runtime.group
     found = group.first(lambda: _last_whole(run, progress))
     if found is None:
-        return Position()
+        return Position(images=images)
     path, (tensors, info) = found
     try:
         position = _take_up(loop, tensors, info)
     except MISFITS as error:
-        reason = str(error).split("\n")[0]
-        raise UserError(f"{path} is no checkpoint of this run ({reason})") from None
+        raise UserError(f"{path} is no checkpoint of this run ({first_line(error)})") from None
+    if position.images != images:
+        raise UserError(
+            f"{run.path} was begun with other images: give the same ones, or choose another folder"
+        )
     epoch, step = position.epoch, position.begun.step
     where = f"in epoch {epoch + 1}, after step {step}" if step else f"after epoch {epoch}"
     progress.line(f"going on {where}")

@@ -1,5 +1,8 @@
 """The error that a user can cause: shown as a single line, exit code 2."""
 
+_MOST_SAID = 1_000
+"""Characters of what another library says: some repeat the file that they could not read."""
+
 
 class UserError(ValueError):
     """Something the user gave cannot be used; the message says what to do about it.
@@ -23,10 +26,23 @@ def printable(message: str) -> str:
 
 
 def one_line(message: str) -> str:
-    """A message of several lines as one."""
-    return " ".join(part.strip() for part in message.split("\n") if part.strip())
+    """A message of several lines as one, of bounded length."""
+    return _short(" ".join(part.strip() for part in message.split("\n") if part.strip()))
 
 
-def kind_and_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what another library raised; its kind, if it says nothing."""
+    return _first(error) or type(error).__name__
+
+
+def kind_and_line(error: BaseException) -> str:
     """What another library raised: its kind, and the first line of what it says."""
-    return f"{type(error).__name__}: {error}".split("\n")[0]
+    return f"{type(error).__name__}: {_first(error)}"
+
+
+def _first(error: BaseException) -> str:
+    return _short(str(error).strip().split("\n")[0])
+
+
+def _short(said: str) -> str:
+    return said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]}..."

@@ -15,7 +15,7 @@ from deepstdp.clustering import Assignment, Clusterer, OnCPU, build_clusterer
 from deepstdp.config import Config
 from deepstdp.data.images import Images, InMemory
 from deepstdp.data.limits import MOST_PIXELS
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, first_line
 from deepstdp.features import Reducer, extract
 from deepstdp.files import MISFITS, Record, Tensors, prefixed, require_real, unprefixed
 from deepstdp.progress import SILENT, Progress
@@ -233,8 +233,9 @@ def load_model(
             on_device = {name: value.to(model.device) for name, value in tensors.items()}
             model.reducer.load_state(unprefixed("reducer", on_device))
     except MISFITS as error:
-        reason = str(error).split("\n")[0]
-        raise UserError(f"the weights of {run.path} do not fit its config ({reason})") from None
+        raise UserError(
+            f"the weights of {run.path} do not fit its config ({first_line(error)})"
+        ) from None
     return model, (channels, height, width)
 
 

@@ -1,4 +1,4 @@
-"""One process at a time writes a run's folder: two that resume the same run would ruin it."""
+"""One process at a time writes a folder of results: two that resume the same run would ruin it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ PATIENCE = 5.0
 
 @contextmanager
 def alone_in(path: Path) -> Iterator[None]:
-    """Keep others from writing a run's folder, where its file system has locks.
+    """Keep others from writing the folder of a run or a comparison, if its file system has locks.
 
     The system itself frees the lock of a process that is killed.
 

@@ -1,8 +1,6 @@
 """Runs one experiment into a run directory: data, loop, checkpoints, results."""
 
-import hashlib
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -18,6 +16,7 @@ from deepstdp.checkpoint import Keeper, Position, restore_checkpoint
 from deepstdp.clustering import GivenLabels
 from deepstdp.config import Config
 from deepstdp.data import Dataset, load_dataset
+from deepstdp.data.fingerprint import digest_of, fingerprint
 from deepstdp.environment import hardware, versions
 from deepstdp.epoch_line import epoch_line
 from deepstdp.errors import UserError
@@ -79,7 +78,7 @@ def run_experiment(
             return resumed
         if dataset is None:
             dataset = group.each(lambda: load_dataset(config.data, config.seed, progress))
-        _check_alike(dataset, group)
+        known_by = _images_alike(dataset, group)
         group.each(lambda: check_sizes(config, dataset, group.size))
         images = dataset.train.images
         if config.clustering.method == "supervised":
@@ -89,7 +88,7 @@ def run_experiment(
         try:
             stop = stack.enter_context(StopRequest())
             loop = Loop(config, dataset, model, progress, run.path)
-            _run(run, loop, dataset, stop, started, progress, logger)
+            _run(run, loop, dataset, known_by, stop, started, progress, logger)
         except UserError as error:
             raise _with_hint(error, run, group, is_new=resumed is None) from None
     return run
@@ -162,6 +161,7 @@ def _run(
     run: RunDir,
     loop: Loop,
     dataset: Dataset,
+    known_by: str,
     stop: StopRequest,
     started: float,
     progress: Progress,
@@ -169,7 +169,7 @@ def _run(
 ) -> None:
     """Train from where the run stands, and write its results."""
     group = loop.model.runtime.group
-    position = restore_checkpoint(run, loop, progress)
+    position = restore_checkpoint(run, loop, known_by, progress)
     done = (position.epoch, position.begun.step)
     if done == (0, 0) and group.is_first and run.metrics():
         progress.line(f"no checkpoint in {run.path}: starting from the first epoch")
@@ -193,23 +193,17 @@ def _run(
         logger.finalize("success")
 
 
-def _check_alike(dataset: Dataset, group: Group) -> None:
-    """Check that all processes found the same images: rows are counted alike on all of them.
+def _images_alike(dataset: Dataset, group: Group) -> str:
+    """The images' fingerprint, the same on all processes: rows are counted alike on all of them.
 
     Raises:
-        UserError: they did not.
+        UserError: it is not.
     """
-    if group.size == 1:
-        return
-    own = _digest([*dataset.train.names, "", *dataset.val.names])
+    own = group.each(lambda: fingerprint(dataset))
     first = group.first(lambda: own)
-    differs = torch.tensor(int(own != first))
-    if int(group.sum(differs)) > 0:
+    if int(group.sum(torch.tensor(int(own != first)))) > 0:
         raise UserError("the processes of the run do not see the same images: check data.source")
-
-
-def _digest(names: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+    return own
 
 
 def check_sizes(config: Config, dataset: Dataset, n_processes: int = 1) -> None:
@@ -280,7 +274,7 @@ def _write_results(
         "final": metrics,
         "untrained": position.untrained,
         "correct": loop.correct_images(),
-        "val_images": _digest(loop.measured_images()),
+        "val_images": digest_of(loop.measured_images()),
         "n_train": len(dataset.train),
         "n_val": len(dataset.val),
         "class_names": dataset.class_names,

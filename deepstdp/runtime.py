@@ -17,6 +17,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 
 from deepstdp.config import Config
+from deepstdp.errors import first_line
 from deepstdp.processes import ALONE, DistributedGroup, Group, shared_error
 from deepstdp.progress import quiet
 
@@ -134,7 +135,7 @@ def _fabric(accelerator: str, devices: int | str, num_nodes: int, precision: Any
             raise ValueError("MPS has no double precision")
         return fabric
     except Exception as error:  # Fabric raises all kinds
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise shared_error(
             f"accelerator {accelerator}, devices {devices}, precision {precision} cannot be had "
             f"here ({reason}): try --accelerator auto --devices 1 --precision 32-true"

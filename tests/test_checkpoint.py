@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from deepstdp.data import InMemory
 from deepstdp.errors import UserError
 from deepstdp.interruption import Interrupted
 from deepstdp.pipeline import Loop
@@ -181,6 +182,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, few_digits, before_ste
     found.rename(other / "checkpoints" / found.name)
     with pytest.raises(UserError, match="is no checkpoint of this run"):
         run_experiment(config, other, dataset=few_digits, resume=True)
+
+
+def test_other_images_are_refused_in_the_middle_of_a_run(tmp_path, few_digits, before_step):
+    path = tmp_path / "broken"
+    config = broken_off(path, few_digits, before_step)
+    inverted = InMemory(255 - few_digits.train.images.tensor)
+    others = replace(few_digits, train=replace(few_digits.train, images=inverted))
+    with pytest.raises(UserError, match="was begun with other images: give the same ones"):
+        run_experiment(config, path, dataset=others, resume=True)
+    run = run_experiment(config, path, dataset=few_digits, resume=True)  # nothing was lost
+    equal(run, run_experiment(config, tmp_path / "whole", dataset=few_digits))
 
 
 def test_training_that_diverges_names_the_last_good_checkpoint(

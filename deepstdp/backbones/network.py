@@ -14,7 +14,7 @@ from deepstdp.backbones.vgg import (
     VGG_SMALL_PLAN,
 )
 from deepstdp.config import BackboneConfig
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, first_line
 from deepstdp.imports import build
 from deepstdp.keyed_random import Stream, torch_generator
 
@@ -147,7 +147,7 @@ def _count_features(backbone: nn.Module, shape: tuple[int, ...]) -> int:
         with torch.no_grad():
             features = backbone.eval()(torch.zeros(2, *shape))
     except Exception as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(f"backbone {name} fails on images of shape {shape}: {reason}") from None
     backbone.train(was_training)
     if features.ndim != 2 or len(features) != 2:

@@ -10,7 +10,7 @@ from typing import Any
 from deepstdp.comparison.executors import Executor
 from deepstdp.comparison.processes import Worker, thread_settings
 from deepstdp.comparison.trials import Trial, TrialDied, TrialStopped
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, first_line
 from deepstdp.imports import require_extra
 from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
@@ -77,7 +77,7 @@ class RayCluster(Executor):
         except errors.RayError as error:
             if self._stopped:
                 raise TrialStopped from None
-            raise TrialDied(f"Ray lost it: {str(error).strip().splitlines()[0]}") from error
+            raise TrialDied(f"Ray lost it: {first_line(error)}") from error
         finally:
             self._running.discard(task)
         wait_until_seen(trial)

@@ -12,6 +12,7 @@ from deepstdp.config import Config
 from deepstdp.files import write_json
 from deepstdp.progress import Progress
 from deepstdp.run_dir import RunDir
+from deepstdp.run_lock import alone_in
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def run_trials(
 
     Raises:
         UserError: something that concerns all trials: ``out`` holds trials of another config,
-            the images cannot be read or do not suit the config, there is no Ray.
+            another process is writing it, the images cannot be read or do not suit the config,
+            there is no Ray.
     """
     trials = plan_trials(variants, seeds, out)
     config = trials[0].config
@@ -61,7 +63,8 @@ def run_trials(
         check_trials(pending, first, here=execution.executor == "local")
     else:  # no cluster for nothing
         execution = Execution()
-    with TrialPool(execution, config, datasets, progress) as pool:
+    out.mkdir(parents=True, exist_ok=True)
+    with alone_in(out), TrialPool(execution, config, datasets, progress) as pool:
         futures = []
         for seed in seeds:
             futures += [pool.submit(trial) for trial in trials if trial.config.seed == seed]
@@ -71,7 +74,7 @@ def run_trials(
                 raw.parent.mkdir(parents=True, exist_ok=True)
                 write_json(raw, measure_raw_pixels(config, datasets(seed)))
         failures = [failure for future in futures if (failure := future.result()) is not None]
-    _write_failures(out, failures)
+        _write_failures(out, failures)
     return _paired(trials, failures)
 
 

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from deepstdp.data.images import InMemory, Shape
 from deepstdp.data.limits import MOST_PIXELS
 from deepstdp.data.readers import Reader
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, first_line
 from deepstdp.processes import usable_cpus
 from deepstdp.progress import Progress
 
@@ -52,7 +52,7 @@ class Decoder:
         except UnidentifiedImageError:
             return Undecodable("not an image")
         except Exception as error:  # damaged files and archives raise all kinds
-            return Undecodable(str(error).split("\n")[0] or type(error).__name__)
+            return Undecodable(first_line(error))
 
 
 @dataclass(frozen=True)

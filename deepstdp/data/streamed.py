@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from deepstdp.data.decode import Decoder, ImageFiles, Pixels, Undecodable
 from deepstdp.data.images import Images, Part, Shape
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, first_line
 from deepstdp.progress import Progress
 
 Positions = Int64[np.ndarray, "_"]
@@ -160,7 +160,7 @@ class DecodingPool:
             except (RuntimeError, EOFError, OSError) as error:
                 self._loader, self._user, answers = self._new_loader(), None, none
                 if have_died:
-                    reason = str(error).split("\n")[0]
+                    reason = first_line(error)
                     raise UserError(
                         f"a process that decodes images died twice ({reason}): if memory is "
                         "short, give fewer --data.workers"

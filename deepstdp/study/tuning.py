@@ -12,6 +12,7 @@ from deepstdp.errors import UserError
 from deepstdp.files import Record, write_json
 from deepstdp.imports import require_extra
 from deepstdp.progress import Progress
+from deepstdp.run_lock import alone_in
 from deepstdp.study.spec import Range, Settings, Study, Tuning
 
 
@@ -34,15 +35,17 @@ def tune(study: Study, out: Path, execution: Execution, progress: Progress) -> R
         For each variant the best ``settings``, their ``value``, and all ``trials``.
 
     Raises:
-        UserError: optuna is not installed, the images cannot be tuned on, or all trials of a
-            variant fail.
+        UserError: optuna is not installed, another process tunes in ``out``, the images cannot be
+            tuned on, or all trials of a variant fail.
     """
     tuning = study.tuning
     assert tuning is not None
     _check_images(study, tuning, progress)
     datasets = DatasetOfSeed(study.config(study.baseline, _split(tuning)).data, progress)
     # The trials are stopped before the threads that wait for them are joined.
+    out.mkdir(parents=True, exist_ok=True)
     with (
+        alone_in(out),
         ThreadPoolExecutor(len(tuning.space)) as threads,
         TrialPool(execution, study.config(study.baseline), datasets, progress) as pool,
     ):
@@ -83,7 +86,7 @@ def _search(study: Study, variant: str, out: Path, pool: TrialPool) -> Record:
     tuning, optuna = study.tuning, _optuna()
     assert tuning is not None
     states = optuna.trial.TrialState
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(exist_ok=True)
     space = {name: _distribution(r) for name, r in tuning.space[variant].items()}
     searcher = _open_search(out / "journal.log")
     if not searcher.trials:

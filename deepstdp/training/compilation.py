@@ -7,6 +7,7 @@ import torch
 from torch._dynamo.exc import TorchDynamoException
 from torch._functorch import config as functorch
 
+from deepstdp.errors import first_line
 from deepstdp.progress import Progress
 
 
@@ -35,7 +36,7 @@ def compiled(
                     return fast(*args)
             except TorchDynamoException as error:
                 fast = None
-                reason = str(error).strip().split("\n")[0]
+                reason = first_line(error)
                 progress.line(f"{what} could not be compiled ({reason}): running it uncompiled")
         return function(*args)
 

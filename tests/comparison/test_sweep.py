@@ -17,6 +17,7 @@ from deepstdp.comparison import executors
 from deepstdp.comparison.executors import Processes
 from deepstdp.comparison.ray_executor import cores_for_each
 from deepstdp.processes import usable_cpus
+from deepstdp.run_lock import LOCK, alone_in
 
 TIMES = ("seconds", "wall_seconds", "hardware")
 
@@ -216,6 +217,16 @@ def test_what_concerns_all_trials_is_one_line_before_any(compare, tmp_path, caps
     assert len(captured.err.splitlines()) == 1
     assert captured.out == ""
     assert not (tmp_path / "out").exists()
+
+
+def test_one_process_at_a_time_compares_into_a_folder(compare, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("deepstdp.run_lock.PATIENCE", 0)
+    out = tmp_path / "out"
+    out.mkdir()
+    with alone_in(out):
+        assert main(compare(out)) == 2
+    assert f"another process is writing {out}: wait for it" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [LOCK]  # no trial counts as failed
 
 
 def test_without_ray_the_error_says_what_to_install(compare, tmp_path, capsys, monkeypatch):
