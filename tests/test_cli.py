@@ -208,6 +208,15 @@ def test_compare(class_folder, tmp_path, capsys):
     assert main(arguments) == 0
     assert "finished already" in capsys.readouterr().out
     assert stamps == {path: path.stat().st_mtime_ns for path in out.rglob("weights.safetensors")}
+    assert [each["n_trials"] for each in comparison["environments"]] == [6]
+    elsewhere = out / "kmeans" / "seed-0" / "summary.json"
+    summary = json.loads(elsewhere.read_text())
+    summary["versions"]["torch"] = "of another machine"
+    elsewhere.write_text(json.dumps(summary))
+    assert main(arguments) == 0
+    environments = json.loads((out / "comparison.json").read_text())["environments"]
+    assert [each["n_trials"] for each in environments] == [5, 1]
+    assert environments[1]["versions"]["torch"] == "of another machine"
     assert main([*arguments, "--training.learning_rate", "0.1"]) == 2
     assert "another config" in capsys.readouterr().err
 

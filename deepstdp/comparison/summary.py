@@ -37,7 +37,8 @@ def summarise(
     ``methods``: for each variant, the paths of its runs and the mean and 95 % interval over seeds
     of every final metric. ``versus_baseline``: accuracies relative to the baseline and convergence
     at iso-accuracy, paired by seed; empty if the baseline was not run. ``missing``: the trials
-    that failed, whose seeds are left out for every variant.
+    that failed, whose seeds are left out for every variant. ``environments``: the versions and
+    hardware that trials ran with, and how many did.
     """
     records = {name: [_summary(run) for run in of_name] for name, of_name in runs.items()}
     methods: Record = {}
@@ -51,7 +52,6 @@ def summarise(
     records[RAW_PIXELS] = [read_json(path) for path in paths]
     methods[RAW_PIXELS] = {"runs": [p.relative_to(out).as_posix() for p in paths]}
     methods[RAW_PIXELS] |= _estimates([record["final"] for record in records[RAW_PIXELS]])
-    first = next(iter(records.values()))[0]
     comparison = {
         "methods": methods,
         "baseline": baseline,
@@ -59,11 +59,22 @@ def summarise(
         "seeds": list(seeds),
         "missing": list(missing),
         "smoothing": SMOOTHING,
-        "versions": first["versions"],
-        "hardware": first["hardware"],
+        "environments": _environments([r for name in runs for r in records[name]]),
     }
     write_json(out / "comparison.json", comparison)
     return comparison
+
+
+def _environments(records: Sequence[Record]) -> list[Record]:
+    """One entry for trials of one machine; more where a comparison went on on another."""
+    found: list[Record] = []
+    for record in records:
+        own = {key: record[key] for key in ("versions", "hardware")}
+        known = next((entry for entry in found if own.items() <= entry.items()), None)
+        if known is None:
+            found.append(known := {**own, "n_trials": 0})
+        known["n_trials"] += 1
+    return found
 
 
 def accuracy_curve(run: RunDir) -> Curve | None:
