@@ -36,50 +36,74 @@ class LayerMeasure:
     relative_error: float
 
 
+@dataclass
+class _Sums:
+    """Over images, of one layer after so many steps."""
+
+    operations: int = 0
+    spikes: int = 0
+    wrong: float = 0.0
+    right: float = 0.0
+
+
 def measure_layers(
     network: SpikingNetwork,
     connections: Sequence[Connection],
     images: Float[Tensor, "n c h w"],
-    n_steps: int,
-) -> list[LayerMeasure]:
-    """Run images once, and look at every layer.
+    steps: Sequence[int],
+) -> list[list[LayerMeasure]]:
+    """Run images once, and look at every layer after so many steps.
 
     Args:
         network: the spiking network.
         connections: the ConvNet that it stands for, folded.
         images: behind the front end, not among those that the network was fitted to.
-        n_steps: T.
+        steps: in rising order.
+
+    Returns:
+        For each of ``steps``, the layers.
     """
     fans = [layer.connection.fan_out().permute(1, 2, 0).long() for layer in network.layers]
-    n_operations, n_spikes = [0] * len(connections), [0] * len(connections)
-    wrong, right = [0.0] * len(connections), [0.0] * len(connections)
+    sums = [[_Sums() for _ in connections] for _ in steps]
     first = 0
-    for start, answers in network.run(images, n_steps):
+    for start, answers in network.run(images, steps[-1]):
         activations = images[first : first + len(answers[0])]
         first += len(activations)
         incoming: Spikes | Constant = start
         for i, (connection, layer) in enumerate(zip(connections, network.layers, strict=True)):
-            if not isinstance(incoming, Constant):
-                received = incoming.sum(dim=(0, 1), dtype=torch.int64)
-                n_operations[i] += int((received * fans[i]).sum())
-            incoming, activations = answers[i], connection.activations(activations)
-            n_spikes[i] += int(incoming.sum(dtype=torch.int64))
-            wrong[i] += (layer.activations(incoming) - activations).square().sum().item()
-            right[i] += activations.square().sum().item()
-    n, constant = len(images), network.code.kind == "constant"
-    has_bias = [bool(layer.connection.bias.any()) for layer in network.layers]
-    if constant:
-        has_bias[0] = False
-    n_neurons = [math.prod(connection.out_shape) for connection in connections]
+            received, incoming = incoming, answers[i]
+            activations = connection.activations(activations)
+            right = activations.square().sum().item()
+            for n_steps, of_layers in zip(steps, sums, strict=True):
+                own, answer = of_layers[i], answers[i][:, :n_steps]
+                if not isinstance(received, Constant):
+                    spikes = received[:, :n_steps].sum(dim=(0, 1), dtype=torch.int64)
+                    own.operations += int((spikes * fans[i]).sum())
+                own.spikes += int(answer.sum(dtype=torch.int64))
+                own.wrong += (layer.activations(answer) - activations).square().sum().item()
+                own.right += right
     return [
-        LayerMeasure(
-            synapses=connection.n_synapses,
-            neurons=n_neurons[i],
-            synaptic_operations=n_operations[i] / n,
-            macs=float(connection.n_synapses * n_steps) if constant and i == 0 else 0.0,
-            bias_additions=float(has_bias[i] * n_steps * n_neurons[i]),
-            firing_rate=n_spikes[i] / (n * n_steps * n_neurons[i]),
-            relative_error=math.sqrt(wrong[i] / max(right[i], 1e-30)),
-        )
-        for i, connection in enumerate(connections)
+        [
+            _measure(network, connections[i], i, own, len(images), n_steps)
+            for i, own in enumerate(of_layers)
+        ]
+        for n_steps, of_layers in zip(steps, sums, strict=True)
     ]
+
+
+def _measure(
+    network: SpikingNetwork, connection: Connection, i: int, sums: _Sums, n: int, n_steps: int
+) -> LayerMeasure:
+    """What layer ``i`` did for ``n`` images in ``n_steps`` steps, for an image."""
+    takes_constant = network.code.kind == "constant" and i == 0
+    has_bias = bool(network.layers[i].connection.bias.any()) and not takes_constant
+    n_neurons = math.prod(connection.out_shape)
+    return LayerMeasure(
+        synapses=connection.n_synapses,
+        neurons=n_neurons,
+        synaptic_operations=sums.operations / n,
+        macs=float(connection.n_synapses * n_steps) if takes_constant else 0.0,
+        bias_additions=float(has_bias * n_steps * n_neurons),
+        firing_rate=sums.spikes / (n * n_steps * n_neurons),
+        relative_error=math.sqrt(sums.wrong / max(sums.right, 1e-30)),
+    )

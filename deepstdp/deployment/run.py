@@ -100,9 +100,13 @@ def convert_and_measure(
     few = _few(shown)
     with progress.busy("spiking network"):
         spiking = dict(zip(steps, network.features(shown, steps), strict=True))
-        layers = measure_layers(network, source.connections, few, config.timesteps)
+        measured = measure_layers(network, source.connections, few, steps)
     with progress.busy("the ConvNet's features"):
         compared = source.compare(spiking)
+    costs = [energy(of, n, config.weight_bits) for n, of in zip(steps, measured, strict=True)]
+    for point, cost in zip(compared["curve"], costs, strict=True):
+        point["energy"] = cost
+    at = steps.index(config.timesteps)
     record = {
         "config": asdict(config),
         "n_images": len(shown),
@@ -110,9 +114,9 @@ def convert_and_measure(
         **compared,
         "layers": [
             {"fit": asdict(fit), "validation": asdict(layer)}
-            for fit, layer in zip(fits, layers, strict=True)
+            for fit, layer in zip(fits, measured[at], strict=True)
         ],
-        "energy": energy(layers, config.timesteps, config.weight_bits),
+        "energy": costs[at],
     }
     if not has_neurons:
         return Converted(network, None, record)

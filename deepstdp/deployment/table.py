@@ -30,7 +30,12 @@ def kept_line(record: Record) -> str:
 
 
 def _curve(record: Record) -> str:
-    header = ("T", "linear probe %", "points [95 %]", "same class %", "same cluster %", "error")
+    joules = record["energy"]["microjoules"]
+    arithmetic = list(joules)[-1]  # the cheapest
+    header = (
+        *("T", "linear probe %", "points [95 %]", "same class %", "same cluster %", "error"),
+        f"uJ ({arithmetic})",
+    )
     rows = [
         (
             str(point["timesteps"]),
@@ -39,11 +44,17 @@ def _curve(record: Record) -> str:
             _percent(point.get("probe_agreement")),
             _percent(point.get("cluster_agreement")),
             f"{point['relative_error']:.3f}",
+            f"{point['energy']['microjoules'][arithmetic]['spiking']:.2f}",
         )
         for point in record["curve"]
     ]
-    convnet = ("ConvNet", _percent(record.get("linear_probe_accuracy")), "-", "-")
-    rows.append((*convnet, f"retest {_percent(record.get('retest_agreement'))}", "-"))
+    rows.append(
+        (
+            *("ConvNet", _percent(record.get("linear_probe_accuracy")), "-", "-"),
+            *(f"retest {_percent(record.get('retest_agreement'))}", "-"),
+            f"{joules[arithmetic]['convnet']:.2f}",
+        )
+    )
     config = record["config"]
     fitted = f"{record['n_images']} validation images; fitted for T = {config['timesteps']}."
     return "\n".join([*markdown_table(header, rows), "", fitted])

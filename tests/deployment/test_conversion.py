@@ -44,7 +44,7 @@ def images() -> torch.Tensor:
 def last_error(chain, images, **settings) -> float:
     config = ConversionConfig(**settings)
     network, _ = convert(chain, images[:40], config)
-    return measure_layers(network, chain, images[40:], config.timesteps)[-1].relative_error
+    return measure_layers(network, chain, images[40:], [config.timesteps])[0][-1].relative_error
 
 
 def test_the_error_falls_with_time(chain, images):
@@ -179,7 +179,7 @@ def test_the_paper_s_network(batch_norm):
         shown = convnet.eval().front_end(images / 255)
         connections = fold(convnet.backbone, (2, 32, 32))
         network, _ = convert(connections, shown[:8], ConversionConfig(timesteps=16))
-        measured = measure_layers(network, connections, shown[8:], 16)
+        measured = measure_layers(network, connections, shown[8:], [16])[0]
         (found,) = network.features(shown[8:], [16])
         assert found.shape == convnet.backbone(shown[8:]).shape
     assert len(measured) == sum(
@@ -201,7 +201,7 @@ def test_operations_by_hand():
     second = Connection(torch.ones(3, 2, 1, 1), torch.zeros(3), 1, 0, (2, 1, 1))
     images = torch.ones(4, 1, 1, 1)
     network, _ = convert([first, second], images, ConversionConfig(timesteps=5, scale="max"))
-    counts = measure_layers(network, [first, second], images, 5)
+    counts = measure_layers(network, [first, second], images, [5])[0]
     assert [c.synaptic_operations for c in counts] == [0, 30]
     assert [c.macs for c in counts] == [10, 0]
     assert [c.firing_rate for c in counts] == [1, 1]
@@ -218,7 +218,7 @@ def test_operations_by_hand():
         replace(layer, connection=replace(layer.connection, bias=torch.ones(n)))
         for layer, n in zip(network.layers, (2, 3), strict=True)
     ]
-    more = measure_layers(replace(network, layers=biased), [first, second], images, 5)
+    more = measure_layers(replace(network, layers=biased), [first, second], images, [5])[0]
     assert [c.bias_additions for c in more] == [0, 15]
     with_biases = energy(more, 5, None)["microjoules"]["float32"]["spiking"]
     assert with_biases == pytest.approx(float32["spiking"] + 15 * 0.9e-6)
@@ -226,9 +226,18 @@ def test_operations_by_hand():
     assert float32["spiking_held"] == pytest.approx((30 * 0.9 + 2 * 4.6 + 10 * 0.9) * 1e-6)
 
 
+@pytest.mark.parametrize("code", ["constant", "poisson"])
+def test_what_is_counted_after_some_steps_is_what_a_shorter_run_counts(chain, images, code):
+    network, _ = convert(chain, images, ConversionConfig(input=code, timesteps=8))
+    at_once = measure_layers(network, chain, images, [3, 8])
+    assert at_once == [measure_layers(network, chain, images, [n])[0] for n in (3, 8)]
+    few, many = (sum(layer.synaptic_operations for layer in layers) for layers in at_once)
+    assert 0 < few < many
+
+
 def test_poisson_input_has_no_macs(chain, images):
     network, _ = convert(chain, images, ConversionConfig(input="poisson", timesteps=8))
-    counts = measure_layers(network, chain, images, 8)
+    counts = measure_layers(network, chain, images, [8])[0]
     assert counts[0].macs == 0
     assert counts[0].synaptic_operations > 0
     assert sum(c.synapses for c in counts) == sum(c.n_synapses for c in chain)

@@ -8,8 +8,13 @@ from deepstdp.report.page.charts import GRAY, Chart, chart
 
 
 def conversion_charts(record: Record) -> list[Chart]:
-    """Accuracy over T (with labels), agreement over T, energy."""
-    charts = [_accuracy(record), _agreement(record), _energy(record["energy"])]
+    """Accuracy over T (with labels), agreement over T, energy over T, energy by arithmetic."""
+    charts = [
+        _accuracy(record),
+        _agreement(record),
+        _energy_over_time(record),
+        _energy(record["energy"]),
+    ]
     return [made for made in charts if made is not None]
 
 
@@ -67,19 +72,43 @@ def _agreement(record: Record) -> Chart | None:
     return _over_time(figure, "Agreement with the ConvNet", "images (%)", note)
 
 
+_KINDS = (("spiking", "spiking"), ("spiking_held", "spiking, input held"), ("convnet", "ConvNet"))
+_COSTS = "Operations at their cost in 45 nm (Horowitz 2014); memory is not counted."
+
+
+def _energy_over_time(record: Record) -> Chart | None:
+    """In the cheapest arithmetic that the weights allow."""
+    points = [point for point in record["curve"] if "energy" in point]
+    if not points:  # of older versions
+        return None
+    name = list(record["energy"]["microjoules"])[-1]
+    figure = go.Figure()
+    for (key, kind), colour in zip(_KINDS[:2], COLOURS, strict=False):
+        figure.add_scatter(
+            x=[point["timesteps"] for point in points],
+            y=[point["energy"]["microjoules"][name][key] for point in points],
+            name=kind,
+            mode="lines+markers",
+            line={"color": colour},
+            hovertemplate="%{y:.3g} µJ",
+        )
+    level = record["energy"]["microjoules"][name]["convnet"]
+    figure.add_hline(y=level, line={"dash": "dash", "color": GRAY})
+    figure.update_yaxes(rangemode="tozero")
+    return _over_time(
+        figure, f"Energy of an image over time ({name})", "µJ", f"Dashed: the ConvNet. {_COSTS}"
+    )
+
+
 def _energy(energy: Record) -> Chart:
     names = list(energy["microjoules"])
     figure = go.Figure()
-    kinds = (
-        ("spiking", "spiking"),
-        ("spiking_held", "spiking, input held"),
-        ("convnet", "ConvNet"),
-    )
-    for (key, name), colour in zip(kinds, COLOURS, strict=False):
+    for (key, name), colour in zip(_KINDS, COLOURS, strict=False):
         values = [energy["microjoules"][of][key] for of in names]
         figure.add_bar(
             x=names, y=values, name=name, marker={"color": colour}, hovertemplate="%{y:.3g} µJ"
         )
-    note = "Operations at their cost in 45 nm (Horowitz 2014); memory is not counted."
     title = "Energy of an image"
-    return chart(title, figure, "arithmetic", "µJ", note, yaxis_rangemode="tozero", barmode="group")
+    return chart(
+        title, figure, "arithmetic", "µJ", _COSTS, yaxis_rangemode="tozero", barmode="group"
+    )

@@ -129,9 +129,20 @@ def test_conversion_with_and_without_labels():
     interval = {"mean": 0.5, "ci95": [-1.0, 2.0]}
     measured = {"linear_probe_accuracy": 0.7, "points": interval, "probe_agreement": 0.8}
     joules = {"float32": {"spiking": 1.0, "spiking_held": 0.5, "convnet": 2.0}}
-    record = {"curve": [point | measured], "linear_probe_accuracy": 0.695, "retest_agreement": 0.9}
-    charts = conversion_charts(record | {"energy": {"microjoules": joules}})
-    assert [chart.title.split()[0] for chart in charts] == ["Linear", "Agreement", "Energy"]
+    energy = {
+        "microjoules": joules | {"int8": {"spiking": 0.1, "spiking_held": 0.05, "convnet": 0.2}}
+    }
+    points = [point | measured | {"energy": energy}]
+    record = {"curve": points, "linear_probe_accuracy": 0.695, "retest_agreement": 0.9}
+    charts = conversion_charts(record | {"energy": energy})
+    titles = ["Linear", "Agreement", "Energy", "Energy"]
+    assert [chart.title.split()[0] for chart in charts] == titles
+    over_time = figure(charts[2])
+    assert [(line["name"], line["y"]) for line in over_time["data"]] == [
+        ("spiking", [0.1]),
+        ("spiking, input held", [0.05]),
+    ]
+    assert over_time["layout"]["shapes"][0]["y0"] == 0.2  # the ConvNet
     error = figure(charts[0])["data"][0]["error_y"]
     assert error["array"] == pytest.approx([71.5 - 70])
     assert error["arrayminus"] == pytest.approx([70 - 68.5])
