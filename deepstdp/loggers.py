@@ -1,5 +1,7 @@
 """Curves elsewhere than in the run's folder, through the loggers of Lightning."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +34,19 @@ def make_logger(name: LoggerName, run: Path) -> Logger:
     if name == "mlflow":
         return loggers.MLFlowLogger(experiment_name=PROJECT, run_name=run.name)
     return loggers.WandbLogger(project=PROJECT, name=run.name, save_dir=run)
+
+
+@contextmanager
+def finalised(logger: Logger | None) -> Iterator[Logger | None]:
+    """Tell a logger how the run ended, whatever ended it."""
+    try:
+        yield logger
+    except BaseException:
+        if logger is not None:
+            logger.finalize("failed")
+        raise
+    if logger is not None:
+        logger.finalize("success")
 
 
 def log_epoch(logger: Logger | None, metrics: Record, epoch: int) -> None:

@@ -24,7 +24,7 @@ from deepstdp.evaluation.measure import ASSIGNMENT_KEYS, Metrics
 from deepstdp.examples import gather_examples, save_examples
 from deepstdp.few_labels import fine_tuned_accuracies
 from deepstdp.interruption import StopRequest
-from deepstdp.loggers import log_epoch
+from deepstdp.loggers import finalised, log_epoch
 from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
 from deepstdp.processes import Group
@@ -88,7 +88,8 @@ def run_experiment(
         try:
             stop = stack.enter_context(StopRequest())
             loop = Loop(config, dataset, model, progress, run.path)
-            _run(run, loop, dataset, known_by, stop, started, progress, logger)
+            with finalised(logger if group.is_first else None) as told:
+                _run(run, loop, dataset, known_by, stop, started, progress, told)
         except UserError as error:
             raise _with_hint(error, run, group, is_new=resumed is None) from None
     return run
@@ -175,7 +176,6 @@ def _run(
         progress.line(f"no checkpoint in {run.path}: starting from the first epoch")
     group.first(lambda: run.keep_metrics_until(position.epoch))
     keeper = Keeper(run, loop, position, stop, started)
-    logger = logger if group.is_first else None
     if logger is not None:
         logger.log_hyperparams(asdict(loop.config))
     if done == (0, 0):
@@ -189,8 +189,6 @@ def _run(
         progress.line(epoch_line(metrics, loop.n_epochs, sum(seconds.values())))
         keeper.after_epoch(epoch, seconds)
     _finish(run, loop, position, dataset, keeper, progress)
-    if logger is not None:
-        logger.finalize("success")
 
 
 def _images_alike(dataset: Dataset, group: Group) -> str:

@@ -1,7 +1,6 @@
 """Tables in Markdown, which a terminal shows as well as a README; times as a person says them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -22,8 +21,8 @@ def duration(seconds: float) -> str:
     >>> duration(12.4), duration(187), duration(7500)
     ('12 s', '3:07 min', '2:05 h')
     """
-    if round(seconds) < 60:
-        return f"{round(seconds)} s"
-    hours, minutes, rest = str(timedelta(seconds=round(seconds % 86_400))).split(":")
-    hours = str(int(hours) + 24 * int(seconds // 86_400))
-    return f"{hours}:{minutes} h" if int(hours) else f"{int(minutes)}:{rest} min"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, of_hour = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{of_hour:02d} h"
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

@@ -204,6 +204,12 @@ def test_compare(class_folder, tmp_path, capsys):
     assert (out / "comparison.md").read_text() in printed
     assert f"report: {out / 'report.html'}" in printed
     assert "kmeans" in (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    assert main(["report", str(out)]) == 0  # of all its runs
+    assert capsys.readouterr().out == f"report: {out / 'report.html'}\n"
+    assert "kmeans" in (out / "report.html").read_text()
+    assert main(["report", str(tmp_path)]) == 2
+    assert "no run directory and no folder of compare" in capsys.readouterr().err
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("weights.safetensors")}
     assert main(arguments) == 0
     assert "finished already" in capsys.readouterr().out

@@ -18,6 +18,17 @@ def narrow(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
 
+def rejoined(shown: list[str]) -> list[str]:
+    """Options whose explanation takes several lines, each as one."""
+    whole: list[str] = []
+    for line in shown:
+        if line.startswith(" " * 20) and whole:
+            whole[-1] += line
+        else:
+            whole.append(line)
+    return whole
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_one_screen_with_an_example(name, capsys):
     for ask in ("--help", "-h"):
@@ -25,6 +36,7 @@ def test_help_is_one_screen_with_an_example(name, capsys):
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) // 2 <= ONE_SCREEN
     assert max(map(len, shown)) <= 80
+    assert all(line.count("(") == line.count(")") for line in rejoined(shown))
     example = shown[shown.index("example:") + 1]
     assert example.startswith(f"  deepstdp {name}")
     options = [word for word in example.split() if word.startswith("--")]
@@ -59,9 +71,9 @@ def test_choices_and_defaults_are_told(capsys):
     assert "(tensorboard, mlflow, wandb)" in short
     assert "of every random number (default 0)" in short
     assert main(["export", "--help"]) == 0
-    assert "nir, spikingjelly, norse, snntorch, sinabs, onnx" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    export = " ".join(capsys.readouterr().out.split())
+    assert "nir, spikingjelly, norse, snntorch, sinabs, onnx" in export
+    assert "(required)" in export  # --out
     # A name as wide as its column has a line of its own.
     assert main(["train", "--help", "training"]) == 0
     assert "--training.learning_rate\n" in capsys.readouterr().out

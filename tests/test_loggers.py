@@ -40,6 +40,17 @@ def test_a_logger_gets_settings_and_every_epoch(tmp_path, few_digits):
     assert all(type(v) is float for _, logged in logger.logged for v in logged.values())
 
 
+def test_a_logger_is_told_that_a_run_was_stopped(tmp_path, few_digits, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    logger = Remembering()
+    monkeypatch.setattr("deepstdp.pipeline.Loop.learn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(small(), tmp_path / "run", dataset=few_digits, logger=logger)
+    assert logger.status == "failed"
+
+
 def test_tensorboard_reads_what_was_logged(tmp_path, few_digits):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -10,6 +10,7 @@ from deepstdp.tables import duration, markdown_table
         (59.4, "59 s"),
         (59.6, "1:00 min"),
         (3599.6, "1:00 h"),
+        (86_399.6, "24:00 h"),
         (86_400, "24:00 h"),
         (180_000, "50:00 h"),
     ],

@@ -72,7 +72,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        raise UserError(f"unknown command '{name}': there are {', '.join(COMMANDS)}")
+        raise UserError(
+            f"unknown command '{name}': there are {', '.join(COMMANDS)}; deepstdp --help explains"
+        )
     make_parser, command = COMMANDS[name]
     if is_help(rest):
         print(help_screen(make_parser(), topic_of(rest)))

@@ -23,7 +23,7 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "ray": ("deepstdp compare --executor ray", 'pip install "deepstdp[ray]"'),
     "shtab": ("deepstdp completion", 'pip install "deepstdp[completion]"'),
     "tensorboard": ("deepstdp train --logger tensorboard", 'pip install "deepstdp[tensorboard]"'),
-    "mlflow": ("deepstdp train --logger mlflow", 'pip install "deepstdp[mlflow]"'),
+    "mlflow-skinny": ("deepstdp train --logger mlflow", 'pip install "deepstdp[mlflow]"'),
     "wandb": ("deepstdp train --logger wandb", 'pip install "deepstdp[wandb]"'),
     "snntorch": ("deepstdp verify through snnTorch", "pip install snntorch nirtorch"),
     "spikingjelly": ("deepstdp verify through SpikingJelly", "pip install spikingjelly nirtorch"),
@@ -80,6 +80,9 @@ def _engines() -> Iterator[tuple[str, str]]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     fastest = make_engine("auto", device, fixed_point=True)
     for name in NAMES:
+        if name == "cuda" and device.type == "cpu":
+            yield name, "no (it needs a CUDA device)"
+            continue
         on = device if name == "cuda" else torch.device("cpu")
         try:
             engine = make_engine(name, on, fixed_point=True)

@@ -5,11 +5,10 @@ import shutil
 import textwrap
 from argparse import SUPPRESS, Action
 from collections.abc import Iterator, Sequence
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser
 
+from deepstdp.config_files.wording import choices_of
 from deepstdp.errors import UserError
 
 OFTEN = (
@@ -30,8 +29,6 @@ _FEW = 4
 """Settings that need no section of their own."""
 
 _NAME_WIDTH, _MOST_WIDTH = 26, 100
-
-_UNIONS = (Union, UnionType)
 
 
 def is_help(arguments: Sequence[str]) -> bool:
@@ -131,22 +128,10 @@ def _said(action: Action, whole: bool) -> str:
     said = " ".join((action.help or "").replace("``", "").replace("%%", "%").split())
     if not whole:
         said = re.split(r"[;.] |(?<!default): |\.$", said)[0]
-    notes = []
-    if choices := _choices(getattr(action, "_typehint", None)):
+    notes = ["required"] if action.required and action.option_strings else []
+    if choices := choices_of(getattr(action, "_typehint", None)):
         notes.append(", ".join(choices))
     is_told = any(action.default is known for known in (None, SUPPRESS, False))
     if not is_told and "default" not in said:
         notes.append(f"default {action.default}")
     return said + (f" ({'; '.join(notes)})" if notes else "")
-
-
-def _choices(kind: Any) -> list[str]:
-    """The words that an option takes, others than words left out."""
-    if get_origin(kind) is Literal:
-        return [str(choice) for choice in get_args(kind)]
-    return [
-        choice
-        for part in get_args(kind)
-        if get_origin(kind) in _UNIONS
-        for choice in _choices(part)
-    ]

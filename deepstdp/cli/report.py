@@ -9,21 +9,23 @@ from deepstdp.cli.options import command_parser, require_folder
 from deepstdp.config_files import parse
 from deepstdp.progress import ConsoleProgress
 from deepstdp.report.page import PAGE, write_report
-from deepstdp.run_dir import RunDir
+from deepstdp.report.reading import find_runs
 
 
 def report_parser() -> ArgumentParser:
     """Options of ``deepstdp report``."""
     parser = command_parser(
         "report",
-        "Write one page of HTML about a run, or about several.",
+        "Write one page of HTML about a run, or about several side by side.",
         "runs/photos --out photos.html",
     )
-    parser.add_argument("runs", nargs="+", help="run directories, finished or not")
+    parser.add_argument(
+        "runs", nargs="+", help="run directories, finished or not, or the folder of a compare"
+    )
     parser.add_argument(
         "--out",
         type=str | None,
-        help="file (default: report.html in the run; of several, here)",
+        help="file (default: report.html in the folder or, of several, here)",
     )
     return parser
 
@@ -32,8 +34,8 @@ def report(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp report``."""
     args = parse(parser, arguments)
     require_folder("out", args.out)
-    runs = [RunDir.open(Path(path)) for path in args.runs]
-    default = runs[0].path / PAGE if len(runs) == 1 else PAGE
+    runs = [run for path in args.runs for run in find_runs(Path(path))]
+    default = Path(args.runs[0]) / PAGE if len(args.runs) == 1 else PAGE
     with ConsoleProgress() as progress:
         out = write_report(runs, Path(args.out or default), progress)
     print(f"report: {out}")

@@ -16,7 +16,8 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from deepstdp.config import Config
 from deepstdp.config_files.mapping import read_mapping
 from deepstdp.config_files.trust import check_trusted, code_in
-from deepstdp.errors import UserError, one_line
+from deepstdp.config_files.wording import reworded
+from deepstdp.errors import UserError
 
 TRUST_CODE = "import the classes that a file names (class_path); code of a stranger can do anything"
 
@@ -82,7 +83,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     try:
         return parser.parse_args(checked)
     except ArgumentError as error:
-        raise UserError(one_line(str(error))) from None
+        raise UserError(reworded(str(error), parser)) from None
 
 
 def _unambiguous(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from deepstdp.examples import load_examples
 from deepstdp.files import Record, whole
 from deepstdp.run_dir import RunDir
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Okabe and Ito's colours, which colour-blind readers can tell apart; in the place of their black,
+# which a dark page swallows, Tol's olive.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999933")
 _MOSAIC_ROWS, _MOSAIC_COLUMNS = 16, 10
 _PANELS: tuple[tuple[str, str, float], ...] = (
     ("linear_probe_accuracy", "linear probe accuracy (%)", 100),

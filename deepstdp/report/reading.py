@@ -18,6 +18,26 @@ from deepstdp.run_dir import RunDir, on_any_machine
 PROBE = "linear_probe_accuracy"
 """What tells whether a run worked."""
 
+_CONFIG = "config.yaml"
+"""By which a run's folder is known."""
+
+
+def find_runs(path: Path) -> list[RunDir]:
+    """The run at a path; of a comparison's folder, all its runs (``<variant>/seed-<seed>``).
+
+    Raises:
+        UserError: there is neither.
+    """
+    if (path / _CONFIG).exists():
+        return [RunDir.open(path)]
+    found = sorted(path.glob(f"*/seed-*/{_CONFIG}"))
+    if not found:
+        raise UserError(
+            f"{path} is no run directory and no folder of compare: it has neither {_CONFIG} nor "
+            f"*/seed-*/{_CONFIG}"
+        )
+    return [RunDir.open(config.parent) for config in found]
+
 
 @dataclass(frozen=True)
 class RunView:

@@ -1,5 +1,6 @@
 """Runs to report on, of images whose class has a name that is none of the page's business."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -16,13 +17,20 @@ def nasty_digits(few_digits):
     return replace(few_digits, class_names=names)
 
 
+@contextmanager
+def three_layers():
+    """Networks of three layers, for fixtures of a session."""
+    with pytest.MonkeyPatch.context() as patch:
+        plan = ((8,), (16,), (24,))
+        patch.setattr("deepstdp.backbones.network._BUILT_IN", {"vgg-small": (plan, None)})
+        yield
+
+
 @pytest.fixture(scope="session")
 def runs(nasty_digits, tmp_path_factory):
     """STDP and k-means with two seeds each, and the untrained network; its folder is nasty too."""
     out = tmp_path_factory.mktemp("out")
-    with pytest.MonkeyPatch.context() as patch:
-        plan = ((8,), (16,), (24,))
-        patch.setattr("deepstdp.backbones.network._BUILT_IN", {"vgg-small": (plan, None)})
+    with three_layers():
         found = []
         for folder, method in (("stdp", "stdp"), ("kmeans", "kmeans"), ("<b>un&", "none")):
             for seed in (0, 1):

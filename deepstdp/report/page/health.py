@@ -40,9 +40,9 @@ def _of_clusters(view: RunView) -> list[str]:
     k, is_stdp, found = clustering.n_clusters, view.method == "stdp", []
     empty = final.get("n_empty_clusters")
     if empty and empty > _MOST_EMPTY * k:
-        cause = ": their neurons are dead" if is_stdp else ""
-        has_none = is_stdp and clustering.stdp.homeostasis == "none"
-        more = ", or clustering.stdp.homeostasis floor" if has_none else ""
+        cause = ": their neurons win no image" if is_stdp else ""
+        has_floor = not is_stdp or clustering.stdp.homeostasis == "floor"
+        more = "" if has_floor else ", or clustering.stdp.homeostasis floor"
         found.append(f"{empty} of {k} clusters are empty{cause}. Fewer clusters{more}.")
     largest = final.get("largest_cluster")
     if largest is not None and largest > max(0.5, 2 / k):

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.run import convert_run
 from deepstdp.report.page import write_report
-from tests.report.conftest import NASTY
+from deepstdp.run_dir import RunDir
+from tests.report.conftest import NASTY, three_layers
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -19,7 +22,12 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt in
 
 @pytest.fixture(scope="module")
 def page_path(runs, tmp_path_factory):
-    return write_report(runs, tmp_path_factory.mktemp("page") / "report.html")
+    """Of all runs, the first of them converted."""
+    folder = tmp_path_factory.mktemp("page")
+    converted = RunDir(shutil.copytree(runs[0].path, folder / "stdp" / runs[0].path.name))
+    with three_layers():
+        convert_run(converted, ConversionConfig(timesteps=4), converted.path / "spiking")
+    return write_report([converted, *runs[1:]], folder / "report.html")
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +107,17 @@ def test_clusters_open_and_sort(open_page):
     rows = page.query_selector_all("#run-0 .cluster")
     purities = [float(row.get_attribute("data-purity")) for row in rows]
     assert purities == sorted(purities, reverse=True) != sizes
+
+
+def test_a_conversion_is_drawn_over_time(open_page):
+    page = open_page()
+    draw_all(page)
+    (over_time,) = (
+        chart
+        for chart in page.query_selector_all("#run-0 .chart")
+        if "Energy of an image over time" in chart.inner_text()
+    )
+    assert len(over_time.query_selector_all(".scatterlayer .trace")) == 2  # as sent, and held
 
 
 def test_names_stay_text(open_page):

@@ -74,7 +74,7 @@ def test_the_command(runs, tmp_path, capsys, monkeypatch):
     assert main(["report", *(str(run.path) for run in runs[:3])]) == 0
     assert (tmp_path / "report.html").exists()
     assert main(["report", str(tmp_path)]) == 2
-    assert "not a run directory" in capsys.readouterr().err
+    assert "no run directory and no folder of compare" in capsys.readouterr().err
     assert main(["report", str(runs[0].path), "--out", str(tmp_path / "no" / "a.html")]) == 2
 
 

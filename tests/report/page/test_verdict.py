@@ -102,7 +102,12 @@ def test_a_healthy_run_has_no_warnings(view):
 
 def test_advice_fits_the_method_and_its_settings(view):
     (said,) = warnings(view(n_empty_clusters=50))
-    assert "neurons are dead. Fewer clusters." in said
+    assert "neurons win no image. Fewer clusters." in said
+    runaway = view(n_empty_clusters=50)
+    stdp = replace(runaway.config.clustering.stdp, homeostasis="dual")
+    clustering = replace(runaway.config.clustering, stdp=stdp)
+    (said,) = warnings(replace(runaway, config=replace(runaway.config, clustering=clustering)))
+    assert said.endswith("Fewer clusters, or clustering.stdp.homeostasis floor.")
     (said,) = warnings(view(method="sinkhorn", n_empty_clusters=50))
     assert "neurons" not in said
     (said,) = warnings(view(assignment_stability=0.1))

@@ -5,11 +5,12 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 // Charts are drawn when they are first seen: a long page opens at once.
 const colours = () => {
   const style = getComputedStyle(root);
-  return { ink: style.getPropertyValue("--ink"), line: style.getPropertyValue("--line") };
+  const of = (name) => style.getPropertyValue(name);
+  return { ink: of("--ink"), line: of("--line"), paper: of("--paper") };
 };
 const themed = (layout) => {
-  const { ink, line } = colours();
-  const changed = { "font.color": ink };
+  const { ink, line, paper } = colours();
+  const changed = { "font.color": ink, "hoverlabel.bgcolor": paper, "hoverlabel.font.color": ink, "hoverlabel.bordercolor": line };
   for (const axis of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
     changed[`${axis}.gridcolor`] = line;
     changed[`${axis}.linecolor`] = line;
