@@ -18,6 +18,7 @@ from deepstdp.cli.options import (
 from deepstdp.config_files import parse
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.deployment.saved import load_all_spiking
+from deepstdp.deployment.source import load_for_spikes
 from deepstdp.errors import printable
 from deepstdp.files import labels_csv, write_atomically
 from deepstdp.inference import evaluate as measure
@@ -68,7 +69,8 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     args = parse(parser, arguments)
     require_folder("out", args.out)
     run = open_run(args)
-    model, (channels, height, width) = load_model(run)
+    load = load_for_spikes if args.spiking else load_model
+    model, (channels, height, width) = load(run)
     spiking = load_all_spiking(args.spiking, str(model.device), run) if args.spiking else None
     size = height if height == width else None
     with ConsoleProgress() as progress:

@@ -152,8 +152,11 @@ def _scales(
     if config.scale == "auto":
         largest = connection.ceiling or largest
     for percentile in _percentiles(config):
-        scale = largest if percentile == 100 else float(np.percentile(values, percentile))
-        yield percentile, scale or largest or 1.0  # where nearly nothing is active
+        scale = 0.0 if percentile == 100 else float(np.percentile(values, percentile))
+        if scale > 0:
+            yield percentile, scale
+        else:  # the 100th, or of a layer where so few are active that the percentile is none
+            yield 100.0, largest or 1.0
 
 
 def _percentiles(config: ConversionConfig) -> tuple[float, ...]:

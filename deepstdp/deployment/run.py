@@ -119,6 +119,11 @@ def convert_and_measure(
         "energy": costs[at],
     }
     if not has_neurons:
+        if isinstance(clusterer, STDPPseudoLabels):
+            progress.line(
+                f"the STDP neurons of this run take features by encoding {clusterer.encoding}, not "
+                "as they are (direct): nothing is spikes from end to end"
+            )
         return Converted(network, None, record)
     pipeline, record["end_to_end"] = _end_to_end(source, network, shown, config, progress)
     return Converted(network, pipeline, record)

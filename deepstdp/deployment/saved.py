@@ -3,11 +3,13 @@
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config import STDPConfig
+from deepstdp.config.deployment import Reset
 from deepstdp.config.spiking import MAX_TIMESTEPS
 from deepstdp.deployment.all_spiking import AllSpiking
 from deepstdp.deployment.folding import Connection
@@ -90,6 +92,8 @@ def _check_fit(network: SpikingNetwork) -> None:
         has_room = c.stride >= 1 and c.padding >= 0 and height <= sides[0] and width <= sides[1]
         if not (fits and has_room and layer.threshold > 0):
             raise ValueError("its layers do not fit one another")
+        if layer.reset not in get_args(Reset) or not layer.scale > 0:
+            raise ValueError("its neurons have no such reset or scale")
         shape = c.out_shape
 
 
@@ -135,7 +139,8 @@ def load_all_spiking(
     for needed in (Path(folder) / NETWORK, path):
         if not needed.is_file():
             raise UserError(
-                f"there is no {needed}: deepstdp convert writes it for a run of STDP neurons"
+                f"there is no {needed}: deepstdp convert writes it for a run of STDP neurons that "
+                "take features as they are (clustering.stdp.encoding direct)"
             )
     network = load_network(Path(folder) / NETWORK, device)
     tensors, info = load_tensors(path, device)

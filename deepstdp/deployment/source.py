@@ -37,6 +37,15 @@ _CHECKED, _TOLERANCE = 16, 0.05
 """Images on which the folded ConvNet is compared with the ConvNet, perhaps of half precision."""
 
 
+def load_for_spikes(run: RunDir) -> tuple[Model, tuple[int, int, int]]:
+    """``load_model`` onto a device that spiking networks run on.
+
+    Apple's GPUs have neither double precision nor the engines of STDP neurons.
+    """
+    has_mps = torch.backends.mps.is_available()
+    return load_model(run, accelerator="cpu" if has_mps else "auto")
+
+
 @dataclass(frozen=True)
 class Source:
     """A finished run, opened.
@@ -70,9 +79,7 @@ class Source:
             UserError: the run is unfinished, its images are not there, or its network has layers
                 that no spiking neuron stands for.
         """
-        # Apple's GPUs have neither double precision nor the engines of STDP neurons.
-        has_mps = torch.backends.mps.is_available()
-        model, shape = load_model(run, accelerator="cpu" if has_mps else "auto")
+        model, shape = load_for_spikes(run)
         config = run.config()
         dataset = images_for(config, shape, other_data, progress).to(model.device)
         front_end = model.network.eval().front_end

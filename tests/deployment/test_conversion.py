@@ -18,7 +18,7 @@ from deepstdp.deployment.inputs import Constant, InputCode
 from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.saved import load_network, save_network
 from deepstdp.errors import UserError
-from deepstdp.files import save_tensors
+from deepstdp.files import load_tensors, save_tensors
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,23 @@ def test_layers_that_do_not_fit_are_no_network(chain, images, tmp_path):
         save_network(tmp_path / "n.safetensors", replace(network, layers=layers))
         with pytest.raises(UserError, match="holds no spiking network"):
             load_network(tmp_path / "n.safetensors")
+    save_network(tmp_path / "n.safetensors", network)
+    tensors, info = load_tensors(tmp_path / "n.safetensors")
+    for changes in ({"reset": "firm"}, {"scale": 0.0}):
+        layers = [layer | changes for layer in info["layers"]]
+        save_tensors(tmp_path / "n.safetensors", tensors, info | {"layers": layers})
+        with pytest.raises(UserError, match="no such reset or scale"):
+            load_network(tmp_path / "n.safetensors")
+
+
+def test_where_few_are_active_the_scale_is_the_largest_and_said_to_be(chain, images):
+    """Of a layer with 90 % zeros the median is no scale."""
+    few = [replace(chain[0], bias=chain[0].bias - 4)]
+    network, fits = convert(few, images, ConversionConfig(scale=50.0, calibrate=False))
+    activations = few[0].activations(images)
+    assert 0 < (activations > 0).float().mean() < 0.1
+    assert fits[0].percentile == 100
+    assert network.layers[0].scale == pytest.approx(activations.max().item())
 
 
 def test_a_clipped_relu_sets_the_largest_scale(images):

@@ -118,6 +118,19 @@ def test_only_stdp_neurons_learn(tmp_path, class_folder, capsys):
     assert "by none, not by STDP neurons" in capsys.readouterr().err
 
 
+def test_why_nothing_is_spikes_from_end_to_end_is_said(tmp_path, class_folder, capsys):
+    where = str(tmp_path / "run")
+    recipe = ["--data.source", str(class_folder), "--training.epochs", "1"]
+    recipe += ["--clustering.n_clusters", "3", "--reduction.n_components", "4"]
+    population = ["--clustering.stdp.encoding", "population"]
+    assert main(["train", *recipe, *population, "--run_dir", where]) == 0
+    assert main(["convert", where, "--timesteps", "8"]) == 0
+    assert "by encoding population, not as they are (direct)" in capsys.readouterr().out
+    photo = str(next(class_folder.rglob("*.png")))
+    assert main(["predict", where, photo, "--spiking", f"{where}/spiking"]) == 2
+    assert "take features as they are (clustering.stdp.encoding direct)" in capsys.readouterr().err
+
+
 def test_images_without_labels_have_agreements_and_no_accuracy(tmp_path, class_folder, capsys):
     flat = tmp_path / "flat"
     flat.mkdir()

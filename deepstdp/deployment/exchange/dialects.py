@@ -65,7 +65,7 @@ def _leaky(threshold: float, shape: tuple[int, ...]) -> Any:
 _SNNTORCH_DT = 1e-4
 
 DIALECTS: dict[Target, Dialect] = {
-    "nir": Dialect(_plain, 1.0, ("hard", "soft"), "the reset is in the metadata"),
+    "nir": Dialect(_plain, 1.0, ("soft", "hard"), "the reset is in the metadata"),
     "spikingjelly": Dialect(
         _plain,
         1.0,

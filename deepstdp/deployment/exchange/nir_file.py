@@ -126,6 +126,9 @@ class NIRFile:
         target: whose dialect it is.
         front_end: of the images.
         code: of the input.
+        scale: the feature that a spike in every step stands for.
+        run: fingerprint of the run that it was exported from.
+        relative_error: of the features to the ConvNet's, as it was measured then.
         expected: what a reader must find.
     """
 
@@ -137,6 +140,9 @@ class NIRFile:
     target: str
     front_end: FrontEnd
     code: InputCode
+    scale: float
+    run: str
+    relative_error: float
     expected: Expected
 
 
@@ -161,6 +167,9 @@ def read_nir(path: Path) -> NIRFile:
             target=str(info["target"]),
             front_end=FrontEnd.read(info["front_end"]),
             code=InputCode(**info["input"]),
+            scale=float(info["scale"]),
+            run=str(info["run"]),
+            relative_error=float(info["measured"]["curve"][0]["relative_error"]),
             expected=expected,
         )
     except MISFITS:

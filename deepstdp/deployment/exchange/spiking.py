@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+import torch
+from jaxtyping import Float, Int, UInt8
 
 from deepstdp.clustering import Clusterer, STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
@@ -19,6 +20,7 @@ from deepstdp.deployment.exchange.readers import READERS, installed_version, rea
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.inputs import Constant
 from deepstdp.deployment.source import Source
+from deepstdp.deployment.table import kept_line
 from deepstdp.errors import UserError, kind_and_line
 from deepstdp.files import Record
 from deepstdp.imports import require_extra
@@ -28,6 +30,9 @@ from deepstdp.run_dir import RunDir
 
 _FRONT_END_TOLERANCE = 1e-5
 """Between single and double precision, as a share of the largest value."""
+
+_ERROR_TOLERANCE = 1e-3
+"""Between relative errors on two machines."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,15 @@ def export_nir(
     with progress.busy("the ConvNet's features"):
         spiking = counts * (network.layers[-1].scale / config.timesteps)
         record = source.compare({config.timesteps: spiking})
-    info = {"target": target, "config": asdict(config), "stdp": _learning(source.model.clusterer)}
     front_end = FrontEnd.of(source.model.network, source.config.backbone.sobel)
-    info |= {"front_end": front_end.record(), "measured": record}
+    info = {
+        "target": target,
+        "run": run.fingerprint(),
+        "config": asdict(config),
+        "stdp": _learning(source.model.clusterer),
+        "front_end": front_end.record(),
+        "measured": record,
+    }
     expected = Expected(source.val_names(), counts.cpu().numpy())
     write_nir(out, network, chosen, config.timesteps, info, expected)
     return Exported(chosen.hint, record)
@@ -105,7 +116,8 @@ def verify_nir(
 
     The front end that the file describes is computed in NumPy and compared with the run's. The
     graph is run node by node in NumPy, and by the reader that the file was written for, if it is
-    installed.
+    installed. What NumPy counts is compared with the ConvNet too: the features that these spikes
+    tell must be as far from the ConvNet's as the file says.
 
     Args:
         path: what ``export_nir`` wrote.
@@ -114,10 +126,12 @@ def verify_nir(
         other_data: settings of ``DataConfig`` that differ from the run's.
 
     Raises:
-        UserError: the file is none of ours, or its images are not the run's.
+        UserError: the file is none of ours, of another run, or its images are not the run's.
     """
     file = read_nir(path)
     expected = file.expected
+    if file.run != run.fingerprint():
+        raise UserError(f"{path} was exported from another run than {run.path}")
     source = Source.open(run, progress, other_data)
     if source.val_names() != expected.names:
         raise UserError(f"{path} was made with other validation images than {run.path} has")
@@ -135,6 +149,9 @@ def verify_nir(
     with progress.busy("replay in NumPy"):
         counts = replay(file.graph, images, file.n_steps, file.dt, file.reset, file.multispike)
     checks.append(counts_check("NumPy", counts, expected.counts))
+    if counts.shape == expected.counts.shape:
+        with progress.busy("the ConvNet's features"):
+            checks.append(_check_features(file, counts, source))
     if file.target in READERS:
         with progress.busy(file.target):
             checks.append(_check_reader(file, images))
@@ -149,6 +166,16 @@ def _check_front_end(
     except ValueError as error:  # as many channels as the images have not
         return Check("front end", kind_and_line(error), failed=True)
     return values_check("front end", found, shown, _FRONT_END_TOLERANCE)
+
+
+def _check_features(file: NIRFile, counts: Int[np.ndarray, "n o"], source: Source) -> Check:
+    """What the network in the file keeps of the ConvNet, measured again."""
+    features = torch.from_numpy(counts) * (file.scale / file.n_steps)
+    record = source.compare({file.n_steps: features.float().to(source.model.device)})
+    found, said = record["curve"][0]["relative_error"], file.relative_error
+    differs = not abs(found - said) <= _ERROR_TOLERANCE
+    more = f", the file says {said:.3f}" if differs else ""
+    return Check("ConvNet", kept_line(record) + more, failed=differs)
 
 
 def _check_reader(file: NIRFile, images: Float[np.ndarray, "n c h w"]) -> Check:

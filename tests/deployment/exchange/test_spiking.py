@@ -122,15 +122,16 @@ def test_real_readers_find_the_same_spikes(run, tmp_path, capsys, target, weight
         kept,
     )
     assert main(["verify", str(path), "--run", str(run.path)]) == 0
-    front_end, ours, theirs = capsys.readouterr().out.splitlines()
+    front_end, ours, kept_again, theirs = capsys.readouterr().out.splitlines()
     assert front_end.startswith("front end: 0 of ")
     assert ours.startswith("NumPy: 0 of ")
+    assert kept_again == f"ConvNet: {kept}"
     assert theirs.startswith(f"{target} {installed_version(target)}: 0 of ")
 
 
-def test_a_file_without_a_reader_keeps_the_soft_reset(run, tmp_path, capsys):
+def test_a_file_without_a_reader_has_the_soft_reset_of_convert(run, tmp_path, capsys):
     path = tmp_path / "digits.nir"
-    options = ["--reset", "soft", *QUICK, "--out", str(path)]
+    options = [*QUICK, "--out", str(path)]
     assert main(["export", str(run.path), *options]) == 0
     assert "8 steps, soft reset" in capsys.readouterr().out
     assert main(["verify", str(path), "--run", str(run.path)]) == 0
@@ -150,9 +151,30 @@ def test_a_wrong_file_fails(run, exported, tmp_path, capsys):
 
     wrong = changed(exported, tmp_path, more_weight)
     assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
-    for line in capsys.readouterr().out.splitlines()[1:]:
+    _, ours, _, theirs = capsys.readouterr().out.splitlines()
+    for line in (ours, theirs):
         assert " spike counts differ, by " in line
         assert not line.split(": ")[1].startswith("0 ")
+
+
+def test_a_file_that_agrees_with_itself_alone_fails(run, exported, tmp_path, capsys):
+    """No spikes, as its own counts say, and nothing of the ConvNet."""
+
+    def silence(graph):
+        for i in range(1, 5):
+            node = graph.nodes[f"synapses_{i}"]
+            node.weight, node.bias = 0 * node.weight, 0 * node.bias
+        graph.metadata["spike_counts"] = 0 * graph.metadata["spike_counts"]
+
+    wrong = changed(exported, tmp_path, silence)
+    assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
+    _, ours, kept, theirs = capsys.readouterr().out.splitlines()
+    assert ours.startswith("NumPy: 0 of ")
+    assert ": 0 of " in theirs
+    assert "error 1.000, the file says 0." in kept
+    scaled = rewritten(exported, tmp_path, lambda info: info.update(scale=10 * info["scale"]))
+    assert main(["verify", str(scaled), "--run", str(run.path)]) == 1
+    assert ", the file says 0." in capsys.readouterr().out
 
 
 def test_a_file_that_its_reader_cannot_run_fails(run, exported, tmp_path, capsys):
@@ -165,7 +187,7 @@ def test_a_file_that_its_reader_cannot_run_fails(run, exported, tmp_path, capsys
 
     wrong = changed(exported, tmp_path, plain_neurons)
     assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
-    line = capsys.readouterr().out.splitlines()[2]
+    line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith(f"snntorch {installed_version('snntorch')}: ")
     assert "Error" in line
 
@@ -199,11 +221,11 @@ def rewritten(path, tmp_path, change):
 def test_another_front_end_fails(run, exported, tmp_path, capsys, change, found):
     wrong = rewritten(exported, tmp_path, lambda info: info["front_end"].update(change))
     assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
-    first, *others = capsys.readouterr().out.splitlines()
+    first, ours, _, theirs = capsys.readouterr().out.splitlines()
     assert first.startswith("front end: ")
     assert found in first
     assert not first.startswith("front end: 0 of ")
-    assert all(": 0 of " in line for line in others)
+    assert all(": 0 of " in line for line in (ours, theirs))
 
 
 def test_the_front_end_is_the_network_s(run):
@@ -346,5 +368,5 @@ def test_files_and_runs_that_do_not_belong_together(run, exported, tmp_path):
         seed=1,
     )
     other = run_experiment(config, tmp_path / "other")
-    with pytest.raises(UserError, match="made with other validation images"):
+    with pytest.raises(UserError, match="was exported from another run than"):
         verify_nir(exported, other)
