@@ -3,10 +3,12 @@
 No generator has a state to save, since all randomness is keyed.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,7 +17,15 @@ from torch import Tensor
 from deepstdp.clustering import Assignment
 from deepstdp.errors import UserError, first_line
 from deepstdp.evaluation.measure import Metrics
-from deepstdp.files import MISFITS, Record, Tensors, prefixed, unprefixed
+from deepstdp.files import (
+    MISFITS,
+    Record,
+    Tensors,
+    load_tensors,
+    prefixed,
+    require_real,
+    unprefixed,
+)
 from deepstdp.interruption import Interrupted, StopRequest
 from deepstdp.pipeline import STAGES, Loop
 from deepstdp.progress import Progress
@@ -132,14 +142,17 @@ def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
     """Write a checkpoint.
 
     Raises:
-        UserError: the weights are no numbers any more; nothing is written then.
+        UserError: weights or losses are no numbers any more; nothing is written then.
     """
     trainer = loop.trainer
     tensors = prefixed("network", loop.model.network.state_dict())
     if trainer.student is not loop.model.network:
         tensors |= prefixed("student", trainer.student.state_dict())
-    if not all(torch.isfinite(value).all() for value in tensors.values()):
-        raise UserError("training diverged: weights are not finite; lower --training.learning_rate")
+    is_finite = all(torch.isfinite(value).all() for value in tensors.values())
+    if not is_finite or not all(map(math.isfinite, position.begun.loss_sums)):
+        raise UserError(
+            "training diverged: weights or losses are not finite; lower --training.learning_rate"
+        )
     tensors |= prefixed("momentum", trainer.momentum())
     tensors |= loop.model.clustering_tensors()
     if loop.assignment is not None:
@@ -187,9 +200,9 @@ def restore_checkpoint(run: RunDir, loop: Loop, images: str, progress: Progress)
 def _last_whole(run: RunDir, progress: Progress) -> tuple[Path, tuple[Tensors, Record]] | None:
     for path in run.checkpoints():
         try:
-            return path, run.load_checkpoint(path)
-        except UserError as error:
-            progress.line(f"{error}: going on from the one before it")
+            return path, load_tensors(path)
+        except (UserError, OSError) as error:
+            progress.line(f"{first_line(error)}: going on from the one before it")
             path.rename(path.with_suffix(".damaged"))
     return None
 
@@ -201,11 +214,47 @@ def _take_up(loop: Loop, tensors: Tensors, info: Record) -> Position:
         trainer.student.load_state_dict(unprefixed("student", tensors))
     trainer.restore_momentum(unprefixed("momentum", tensors))
     loop.model.load_clustering_tensors(tensors)
+    if "reducer.last" in tensors:
+        require_real("reducer.last", tensors["reducer.last"], loop.n_held, None)
     if "pseudo_labels" in tensors:
         labels = tensors["pseudo_labels"].to(loop.model.device)
+        _check_labels(labels, loop)
         loop.assignment = Assignment(labels, loop.config.clustering.n_clusters)
-    loop.clock.resume(info.pop("lap"))
+    lap = info.pop("lap")
     position = Position(**{**info, "begun": Begun(**info["begun"])})
+    _check_position(position, lap, loop)
+    loop.clock.resume(lap)
     loop.assignment_metrics = position.assignment
     trainer.restore_loss_scale(position.loss_scale)
     return position
+
+
+def _check_labels(labels: Tensor, loop: Loop) -> None:
+    n, k = loop.n_train, loop.config.clustering.n_clusters
+    is_whole = labels.dtype == torch.int64 and labels.shape == (n,)
+    if not is_whole or labels.min() < 0 or labels.max() >= k:
+        raise ValueError(f"its labels are no {n} whole numbers from 0 to {k - 1}")
+
+
+def _check_position(position: Position, lap: Any, loop: Loop) -> None:
+    """Whatever is read is of a stranger until it is checked.
+
+    Raises:
+        ValueError: it is no place in this run.
+    """
+    begun = position.begun
+    numbers = [
+        *(position.wall_seconds, *begun.loss_sums),
+        *(lap.get(stage, 0.0) for stage in STAGES),
+        *(position.seconds[f"seconds_{stage}"] for stage in STAGES),
+    ]
+    counts = ((position.epoch, loop.n_epochs), (begun.step, loop.n_train))
+    if not all(type(n) is int and 0 <= n <= most for n, most in counts):
+        raise ValueError(f"there is no step {begun.step} after epoch {position.epoch}")
+    if not all(type(x) in (int, float) and math.isfinite(x) for x in numbers):
+        raise ValueError("its seconds and losses are no numbers")
+    if begun.step > 0 and loop.assignment is None:
+        raise ValueError("an epoch has begun without labels")
+    for metrics in (position.untrained, position.assignment):
+        if not all(value is None or type(value) in (int, float) for value in metrics.values()):
+            raise ValueError("its measurements are no numbers")

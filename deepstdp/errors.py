@@ -25,6 +25,11 @@ def printable(message: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
 
 
+def printable_lines(text: str) -> str:
+    """The same of a text of several lines, such as a table with names in it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def one_line(message: str) -> str:
     """A message of several lines as one, of bounded length."""
     return _short(" ".join(part.strip() for part in message.split("\n") if part.strip()))

@@ -81,6 +81,16 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
 
 
+def require_file(path: Path) -> None:
+    """Check that what is at a path can be read to its end: a pipe or a device may have none.
+
+    Raises:
+        UserError: there is something else than a file. (That nothing is there, reading says.)
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file")
+
+
 def read_json(path: Path) -> Record:
     """Read a JSON file that holds one object.
 
@@ -96,9 +106,8 @@ def read_record(path: Path) -> bytes:
     Raises:
         UserError: it cannot be read, or is larger than any record.
     """
+    require_file(path)
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device may never end
-            raise UserError(f"{path} is no file")
         with path.open("rb") as file:
             content = file.read(MOST_RECORD_BYTES + 1)
     except OSError as error:
@@ -139,6 +148,7 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[Tensors, Record]:
         FileNotFoundError: there is no such file.
         UserError: the file is damaged.
     """
+    require_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["deepstdp"])

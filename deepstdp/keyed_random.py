@@ -41,6 +41,7 @@ class Stream(IntEnum):
     FEW_LABELS = 16
     IMAGE_SPIKES = 17
     CALIBRATION = 18
+    OWN_LAYERS = 19
 
 
 def philox(counter: Counter, key: tuple[int, int]) -> Counter:

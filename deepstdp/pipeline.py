@@ -226,6 +226,16 @@ class Loop:
             self._features[split] = features
         return self._features[split]
 
+    @property
+    def n_train(self) -> int:
+        """How many images are learnt from."""
+        return len(self._data.train)
+
+    @property
+    def n_held(self) -> int:
+        """How many of them have their features held at once."""
+        return len(self._held["train"])
+
     def _is_due(self, epoch: int) -> bool:
         every = self.config.evaluation.every
         return epoch in (0, self.n_epochs) or (every > 0 and epoch % every == 0)

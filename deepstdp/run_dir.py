@@ -192,7 +192,7 @@ class RunDir:
             )
 
     def discard(self) -> None:
-        """Delete the folder of a run that failed before its first epoch."""
+        """Delete the folder of a run that failed at its start."""
         shutil.rmtree(self.path)
 
     # Metrics: one line an epoch.
@@ -214,7 +214,10 @@ class RunDir:
 
     def keep_metrics_until(self, epoch: int) -> None:
         """Forget the epochs after ``epoch``: a resumed run does them again."""
-        lines = [json.dumps(r) + "\n" for r in self.metrics() if r["epoch"] <= epoch]
+        kept = [
+            r for r in self.metrics() if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch
+        ]
+        lines = [json.dumps(record) + "\n" for record in kept]
         write_atomically(self.path / "metrics.jsonl", "".join(lines).encode())
 
     # Tensors: safetensors, never pickle.
@@ -250,20 +253,12 @@ class RunDir:
         make_folder(folder)
         epoch, step = number
         save_tensors(folder / f"epoch-{epoch:06d}-step-{step:08d}.safetensors", tensors, info)
-        for old in self.checkpoints()[n_kept:]:
+        for old in (*self.checkpoints()[n_kept:], *folder.glob("*.tmp")):  # of killed writes
             old.unlink()
 
     def checkpoints(self) -> list[Path]:
         """What there is to resume from, the latest first."""
         return sorted((self.path / "checkpoints").glob("epoch-*.safetensors"), reverse=True)
-
-    def load_checkpoint(self, path: Path) -> tuple[Tensors, Record]:
-        """Read one of ``checkpoints()``.
-
-        Raises:
-            UserError: it is damaged.
-        """
-        return load_tensors(path)
 
     def drop_checkpoints(self) -> None:
         """Delete the checkpoints of a run that is finished."""

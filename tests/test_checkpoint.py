@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from deepstdp.data import InMemory
 from deepstdp.errors import UserError
+from deepstdp.files import load_tensors, save_tensors
 from deepstdp.interruption import Interrupted
 from deepstdp.pipeline import Loop
 from deepstdp.progress import ConsoleProgress
@@ -163,6 +165,104 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(
     equal(run, run_experiment(config, tmp_path / "whole", dataset=few_digits))
 
 
+class WithDropout(nn.Sequential):
+    """A backbone of the user's own that draws from PyTorch's generator."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 48), nn.ReLU())
+
+
+class Fitted:
+    """A clusterer of the user's own that can predict and cannot be saved."""
+
+    def fit_predict(self, features):
+        self.axes = features[:20]
+        return self.predict(features)
+
+    def predict(self, features):
+        return (features @ self.axes.T).argmax(axis=1)
+
+
+@pytest.mark.parametrize("part", [{"backbone": WithDropout}, {"clusterer": Fitted}])
+def test_parts_of_the_user_s_own_go_on_too(tmp_path, few_digits, before_step, part):
+    def run_it(name, **options):
+        given = {key: kind() for key, kind in part.items()}
+        path = tmp_path / name
+        return run_experiment(config, path, dataset=few_digits, **given, **options)
+
+    config = small(checkpoint_minutes=0.0)
+    torch.manual_seed(1)  # of the first weights, which are the user's
+    whole = run_it("whole")
+    torch.manual_seed(1)
+    before_step(AMID_AN_EPOCH, kill)
+    with pytest.raises(Killed):
+        run_it("broken")
+    before_step.clear()
+    equal(run_it("broken", resume=True), whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": "x"},
+        {"epoch": 1.5},
+        {"epoch": -3},
+        {"epoch": 99},
+        {"begun": {"step": "3", "loss_sums": []}},
+        {"begun": {"step": 10**6, "loss_sums": []}},
+        {"begun": {"step": 3, "loss_sums": 3}},
+        {"begun": {"step": 3, "loss_sums": [float("nan")]}},
+        {"wall_seconds": "x"},
+        {"seconds": {}},
+        {"lap": {"training": "x"}},
+        {"untrained": {"linear_probe_accuracy": "high"}},
+    ],
+)
+def test_a_record_that_is_no_place_in_the_run_is_one_line(
+    tmp_path, few_digits, before_step, change
+):
+    path = tmp_path / "broken"
+    config = broken_off(path, few_digits, before_step)
+    for checkpoint in (path / "checkpoints").iterdir():
+        tensors, info = load_tensors(checkpoint)
+        save_tensors(checkpoint, tensors, info | change)
+    with pytest.raises(UserError, match="is no checkpoint of this run"):
+        run_experiment(config, path, dataset=few_digits, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("pseudo_labels", lambda labels: labels + 1000),
+        ("pseudo_labels", lambda labels: labels.float()),
+        ("pseudo_labels", lambda labels: labels[:5]),
+        ("reducer.last", lambda last: last[:7]),
+        ("momentum.head.weight", lambda momentum: momentum[:3]),
+    ],
+)
+def test_tensors_that_do_not_fit_the_run_are_one_line(
+    tmp_path, few_digits, before_step, name, change
+):
+    path = tmp_path / "broken"
+    config = broken_off(path, few_digits, before_step)
+    for checkpoint in (path / "checkpoints").iterdir():
+        tensors, info = load_tensors(checkpoint)
+        save_tensors(checkpoint, tensors | {name: change(tensors[name])}, info)
+    with pytest.raises(UserError, match="is no checkpoint of this run"):
+        run_experiment(config, path, dataset=few_digits, resume=True)
+
+
+def test_what_a_killed_write_left_goes_with_the_next_one(tmp_path, few_digits, before_step):
+    path = tmp_path / "broken"
+    config = broken_off(path, few_digits, before_step)
+    left = path / "checkpoints" / "epoch-000001-step-00000003.safetensors.tmp"
+    left.write_bytes(b"half")
+    before_step(2, kill)
+    with pytest.raises(Killed):
+        run_experiment(config, path, dataset=few_digits, resume=True)
+    assert not left.exists()
+
+
 def test_with_all_checkpoints_damaged_it_starts_again(tmp_path, few_digits, before_step):
     path = tmp_path / "broken"
     config = broken_off(path, few_digits, before_step)
@@ -213,7 +313,9 @@ def test_training_that_diverges_names_the_last_good_checkpoint(
 
     monkeypatch.setattr(Trainer, "__init__", seen)  # harmless to leave in place
     before_step(STEPS + 3, spoil)
-    with pytest.raises(UserError, match="weights are not finite.*last good checkpoint is") as met:
+    with pytest.raises(
+        UserError, match="weights or losses are not finite.*last good checkpoint is"
+    ) as met:
         run_experiment(config, path, dataset=few_digits)
     before_step.clear()
     # None of what is kept has the damage: the run goes on from there.

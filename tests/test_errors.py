@@ -1,4 +1,4 @@
-from deepstdp.errors import UserError, first_line, kind_and_line, one_line
+from deepstdp.errors import UserError, first_line, kind_and_line, one_line, printable_lines
 
 
 def test_a_message_is_one_line_that_commands_no_terminal():
@@ -22,3 +22,7 @@ def test_a_library_that_repeats_the_file_is_cut_short():
     for said in (first_line(error), kind_and_line(error), one_line(str(error))):
         assert len(said) < 1_100
         assert said.endswith("y...")
+
+
+def test_a_table_keeps_its_lines_and_commands_no_terminal():
+    assert printable_lines("a\n\x1b]0;x\x07b") == "a\n\\x1b]0;x\\x07b"

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 from contextlib import suppress
 
 import numpy as np
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
+from deepstdp.config_files.mapping import read_mapping
+from deepstdp.data.numpy_file import read_arrays
 from deepstdp.errors import UserError
 from deepstdp.files import (
     labels_csv,
@@ -125,3 +128,12 @@ def test_records_that_are_too_large_are_not_read(tmp_path, monkeypatch):
     path.write_text(json.dumps({"a": "b" * 20}))
     with pytest.raises(UserError, match="is larger than 0 MiB, which no record"):
         read_json(path)
+
+
+@pytest.mark.parametrize(
+    "read", [load_tensors, read_json, read_mapping, lambda path: read_arrays(path, "a")]
+)
+def test_a_pipe_that_never_ends_is_no_file(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="is no file"):
+        read(tmp_path / "pipe")

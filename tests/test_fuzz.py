@@ -19,7 +19,7 @@ from deepstdp.config_files import load_config
 from deepstdp.errors import UserError
 from deepstdp.files import load_tensors, save_tensors
 
-_SLOW = tuple(name for name in LOADERS if name.startswith(("run", "spiking", "nir")))
+_SLOW = tuple(name for name in LOADERS if name.startswith(("run", "checkpoint", "spiking", "nir")))
 """A network is trained first."""
 
 

@@ -3,8 +3,10 @@
 import io
 import json
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +14,17 @@ import numpy as np
 import torch
 import yaml
 from PIL import Image
+from torch import Tensor
 
 from benchmarks.fuzz.mutate import mutated
 from benchmarks.fuzz.reseal import resealed
+from deepstdp.checkpoint import Keeper, Position, restore_checkpoint
 from deepstdp.config import Config, DataConfig, EvaluationConfig, ReductionConfig, TrainingConfig
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.config_files import dump_config, load_config
 from deepstdp.data import load_dataset
 from deepstdp.data.feature_file import read_features
+from deepstdp.data.fingerprint import fingerprint
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.deployment.exchange.nir_file import read_nir
 from deepstdp.deployment.exchange.replay import replay
@@ -27,7 +32,9 @@ from deepstdp.deployment.exchange.spiking import export_nir
 from deepstdp.deployment.run import convert_run
 from deepstdp.deployment.saved import load_all_spiking
 from deepstdp.files import load_tensors, save_tensors
-from deepstdp.model import load_model
+from deepstdp.interruption import Interrupted, StopRequest
+from deepstdp.model import build_model, load_model
+from deepstdp.pipeline import Loop
 from deepstdp.progress import SILENT
 from deepstdp.report.page.health import warnings
 from deepstdp.report.page.table import method_table
@@ -168,15 +175,17 @@ def _results(folder: Path) -> list[Path]:
     return [folder / "a.json"]
 
 
+_CONFIG = Config(
+    data=DataConfig(image_size=16, classes="first-2"),
+    reduction=ReductionConfig(n_components=8),
+    training=TrainingConfig(epochs=1),
+    evaluation=EvaluationConfig(every=0),
+    accelerator="cpu",
+)
+
+
 def _run(folder: Path) -> RunDir:
-    config = Config(
-        data=DataConfig(image_size=16, classes="first-2"),
-        reduction=ReductionConfig(n_components=8),
-        training=TrainingConfig(epochs=1),
-        evaluation=EvaluationConfig(every=0),
-        accelerator="cpu",
-    )
-    return run_experiment(config, folder / "run")
+    return run_experiment(_CONFIG, folder / "run")
 
 
 def _run_files(folder: Path) -> list[Path]:
@@ -187,6 +196,37 @@ def _run_files(folder: Path) -> list[Path]:
 def _load_run(path: Path) -> None:
     model, shape = load_model(RunDir.open(path.parent))
     model.assign(torch.zeros(2, *shape, dtype=torch.uint8))
+
+
+def _loop(run: RunDir) -> tuple[Loop, str]:
+    """A run that has not begun, and its images' fingerprint."""
+    dataset = load_dataset(_CONFIG.data, _CONFIG.seed, SILENT)
+    model = build_model(_CONFIG, dataset.train.images, SILENT)
+    return Loop(_CONFIG, dataset, model, SILENT, run.path), fingerprint(dataset)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """One in the middle of an epoch."""
+    run, stop = RunDir.create(folder / "run", _CONFIG), StopRequest()
+    loop, known_by = _loop(run)
+    keeper = Keeper(run, loop, Position(images=known_by), stop, time.perf_counter())
+
+    def stop_at_the_third(step: int, loss_sum: Tensor) -> None:
+        stop.is_made = step == 3
+        keeper.after_step(step, loss_sum)
+
+    with suppress(Interrupted):
+        loop.learn(1, after_step=stop_at_the_third)
+    return run.checkpoints()
+
+
+def _resume(path: Path) -> None:
+    """Take a checkpoint up, and finish its epoch."""
+    run = RunDir.open(path.parent.parent)
+    loop, known_by = _loop(run)
+    position = restore_checkpoint(run, loop, known_by, SILENT)
+    if position.begun.step > 0:
+        loop.learn(position.epoch + 1, position.begun)
 
 
 def _run_records(folder: Path) -> list[Path]:
@@ -248,6 +288,8 @@ LOADERS = {
     "tensors": Loader(_tensors, load_tensors),
     "run: weights": Loader(_run_files, _load_run),
     "run: resealed weights": Loader(_run_files, _load_run, resealed),
+    "checkpoint": Loader(_checkpoints, _resume),
+    "checkpoint: resealed": Loader(_checkpoints, _resume, resealed),
     "run: records": Loader(_run_records, _read_records),
     "spiking network": Loader(_spiking, _run_spiking),
     "spiking network: resealed": Loader(_spiking, _run_spiking, resealed),

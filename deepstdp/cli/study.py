@@ -10,8 +10,8 @@ from deepstdp.cli.options import from_options, hide
 from deepstdp.comparison.pool import Execution
 from deepstdp.comparison.table import markdown
 from deepstdp.config_files import config_parser, parse
-from deepstdp.errors import UserError
-from deepstdp.files import Record, write_atomically
+from deepstdp.errors import UserError, kind_and_line, printable_lines
+from deepstdp.files import MISFITS, Record, write_atomically
 from deepstdp.progress import ConsoleProgress
 from deepstdp.report.study_figures import save_study_figures
 from deepstdp.study.reading import overrides_of, read_study
@@ -48,7 +48,7 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     if path.suffix == ".json":
         if overrides:
             raise UserError(f"{path} holds results: --{next(iter(overrides))} cannot change them")
-        _show(read_results(path), out)
+        _show_file(path, out)
         return 0
     planned = read_study(path, overrides, args.trust_code)
     execution = from_options(Execution, args)
@@ -62,15 +62,30 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
+def _show_file(path: Path, out: Path) -> None:
+    """The same of a file of results, which may be a stranger's.
+
+    Raises:
+        UserError: it holds other things than results do.
+    """
+    record = read_results(path)
+    try:
+        _show(record, out)
+    except UserError:
+        raise
+    except (*MISFITS, ArithmeticError) as error:
+        raise UserError(f"{path} is damaged ({kind_and_line(error)})") from None
+
+
 def _show(record: Record, out: Path) -> None:
     """Print the tables, and leave them and the figures in ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     for name, subset in record["subsets"].items():
         table = markdown(subset["comparison"])
         write_atomically(out / f"{record['name']}-{name}.md", (table + "\n").encode())
-        print(f"\n{record['title']}: {name}\n\n{table}")
+        print(printable_lines(f"\n{record['title']}: {name}\n\n{table}"))
     if over_subsets := subsets_table(record):
         write_atomically(out / f"{record['name']}-subsets.md", (over_subsets + "\n").encode())
-        print(f"\nOver subsets of classes\n\n{over_subsets}")
+        print(printable_lines(f"\nOver subsets of classes\n\n{over_subsets}"))
     figures = save_study_figures(record, out)
     print("\nfigures: " + ", ".join(str(figure) for figure in figures))

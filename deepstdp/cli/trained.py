@@ -19,7 +19,7 @@ from deepstdp.config_files import parse
 from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.deployment.saved import load_all_spiking
 from deepstdp.deployment.source import load_for_spikes
-from deepstdp.errors import printable
+from deepstdp.errors import printable, printable_lines
 from deepstdp.files import labels_csv, write_atomically
 from deepstdp.inference import evaluate as measure
 from deepstdp.model import load_model
@@ -86,8 +86,7 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     if args.out:
         write_atomically(Path(args.out), content)
     elif sys.stdout.isatty():  # which a name could command
-        lines = content.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
-        print("\n".join(map(printable, lines)))
+        print(printable_lines(content.decode("utf-8", "surrogateescape").removesuffix("\n")))
     else:
         sys.stdout.buffer.write(content)
     for name in skipped:

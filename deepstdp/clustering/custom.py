@@ -32,7 +32,8 @@ class CustomClusterer(Clusterer):
             raise UserError(f"the clusterer {type(wrapped).__name__} has no method fit_predict")
         self.wrapped, self.n_clusters, self._group = wrapped, n_clusters, group
         self.persistent = bool(getattr(wrapped, "persistent", False))
-        self.can_predict = bool(getattr(wrapped, "can_predict", hasattr(wrapped, "predict")))
+        self._learns_to_predict = bool(getattr(wrapped, "can_predict", hasattr(wrapped, "predict")))
+        self.can_predict = self._learns_to_predict
 
     def fit_predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Learn and assign.
@@ -40,7 +41,9 @@ class CustomClusterer(Clusterer):
         Raises:
             UserError: the call fails, or gives no N labels between 0 and K - 1.
         """
-        return self._call("fit_predict", features)
+        found = self._call("fit_predict", features)
+        self.can_predict = self._learns_to_predict
+        return found
 
     def predict(self, features: Float[Tensor, "n p"]) -> Assignment:
         """Assign new features."""
@@ -68,7 +71,7 @@ class CustomClusterer(Clusterer):
         return self.wrapped.state() if hasattr(self.wrapped, "state") else {}
 
     def load_state(self, state: State) -> None:
-        """Continue from ``state()``; an object that has none cannot predict from now on."""
+        """Continue from ``state()``; an object that has none cannot predict until it is fitted."""
         if hasattr(self.wrapped, "load_state"):
             self.wrapped.load_state(state)
         else:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from deepstdp.errors import UserError, one_line
+from deepstdp.files import require_file
 
 _MOST_BYTES = 2**18
 _DEEPEST = 20
@@ -23,6 +24,7 @@ def read_mapping(path: Path, what: str = "config") -> Mapping[str, Any]:
         UserError: no such file, no YAML, no mapping with text for its keys, or YAML that is larger
             or deeper than settings are, or that repeats its parts by aliases.
     """
+    require_file(path)
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)

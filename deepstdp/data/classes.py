@@ -25,7 +25,7 @@ def select_classes(available: list[str], wanted: str | Sequence[str | int]) -> l
     ordered = sorted(available, key=place)
     if wanted == "all":
         chosen = ordered
-    elif isinstance(wanted, str) and (match := re.fullmatch(r"first-(\d+)", wanted)):
+    elif isinstance(wanted, str) and (match := re.fullmatch(r"first-(\d{1,9})", wanted)):
         count = int(match[1])
         if count > len(ordered):
             raise UserError(f"data.classes is {wanted}, but there are only {len(ordered)} classes")

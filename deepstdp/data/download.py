@@ -153,7 +153,7 @@ def _pieces(response: HTTPResponse) -> Iterator[bytes]:
     while piece := response.read(_PIECE):
         n += len(piece)
         yield piece
-    if announced is not None and n < int(announced):
+    if announced is not None and announced.isdecimal() and n < int(announced):
         raise HTTPException(f"the connection broke after {n} of {announced} bytes")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from deepstdp.data.image_set import Dataset
@@ -16,7 +17,7 @@ def digest_of(names: Sequence[str]) -> str:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 of both splits' names and sizes, and of the pixels of 16 images of each.
+    """SHA-256 of both splits' names, labels and sizes, and of the pixels of 16 images of each.
 
     The same for images in memory and streamed ones. Arrays, whose images have numbers for names,
     are known by those pixels alone.
@@ -29,4 +30,6 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(f"{digest_of(part.names)} {len(part)} {part.images.shape}".encode())
         rows = torch.linspace(0, len(part) - 1, min(_N_LOOKED_AT, len(part))).long()
         digest.update(part.images.take(rows).cpu().numpy().tobytes())
+        if part.labels is not None:
+            digest.update(part.labels.astype(np.int64).tobytes())
     return digest.hexdigest()

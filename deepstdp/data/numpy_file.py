@@ -7,6 +7,7 @@ import numpy as np
 
 from deepstdp.data.limits import zip_members
 from deepstdp.errors import UserError, one_line
+from deepstdp.files import require_file
 
 
 def read_arrays(path: Path, name: str) -> dict[str, np.ndarray]:
@@ -19,6 +20,7 @@ def read_arrays(path: Path, name: str) -> dict[str, np.ndarray]:
     Raises:
         UserError: no such file, a damaged one, one of Python objects, or see ``zip_members``.
     """
+    require_file(path)
     try:
         if zipfile.is_zipfile(path):
             zip_members(path)

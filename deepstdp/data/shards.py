@@ -61,7 +61,7 @@ def expand_braces(pattern: str) -> list[str]:
     if match is None:
         return [pattern]
     head, tail = pattern[: match.start()], pattern[match.end() :]
-    bounds = re.fullmatch(r"([0-9]+)\.\.([0-9]+)", match[1])
+    bounds = re.fullmatch(r"([0-9]{1,6})\.\.([0-9]{1,6})", match[1])
     if bounds and int(bounds[1]) <= int(bounds[2]):
         width = len(bounds[1])
         options = [f"{i:0{width}d}" for i in range(int(bounds[1]), int(bounds[2]) + 1)]

@@ -117,5 +117,10 @@ class Reducer:
             require_real("mean", state.get("mean"), len(state["projection"]))
             if state["mean"].dtype != state["projection"].dtype:
                 raise ValueError("mean and projection are of two precisions")
+            n_features, n_components = state["projection"].shape
+            if "basis" in state:
+                require_real("basis", state["basis"], n_features, None)
+            if "last" in state:
+                require_real("last", state["last"], None, n_components)
         self._mean, self._projection = state.get("mean"), state.get("projection")
         self._basis, self._last = state.get("basis"), state.get("last")

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from deepstdp.backbones import Network
 from deepstdp.config import Config
 from deepstdp.data.images import Images
 from deepstdp.errors import UserError
+from deepstdp.files import require_real
+from deepstdp.keyed_random import Stream, numpy_generator
 from deepstdp.processes import Group
 from deepstdp.progress import Progress
 from deepstdp.runtime import Runtime
@@ -100,9 +103,14 @@ class Trainer:
         return {name: state["momentum_buffer"] for name, state in states.items() if state}
 
     def restore_momentum(self, buffers: dict[str, Tensor]) -> None:
-        """Continue from ``momentum()``."""
+        """Continue from ``momentum()``.
+
+        Raises:
+            ValueError: a tensor of another shape than its parameter's.
+        """
         for name, parameter in self.student.named_parameters():
             if name in buffers:
+                require_real(name, buffers[name], *parameter.shape)
                 buffer = buffers[name].to(parameter.device)
                 self.optimizer.state[parameter]["momentum_buffer"] = buffer
 
@@ -155,12 +163,28 @@ class Trainer:
                 wanted = pseudo_labels[order[mine]]
             else:
                 wanted = targets(self._assigned(batch, keys[mine], now))
-            total += self._step(batch, keys[mine], wanted, rows.stop - rows.start, now)
+            with self._draws_of(epoch, step):
+                total += self._step(batch, keys[mine], wanted, rows.stop - rows.start, now)
             if after_step is not None:
                 after_step(step, total)
         mean = group.sum(total).item() / len(order)
         group.each(lambda: _check_finite(mean, epoch))
         return mean
+
+    @contextmanager
+    def _draws_of(self, epoch: int, step: int) -> Iterator[None]:
+        """PyTorch's own generator as a function of seed, epoch and step; the user's is untouched.
+
+        For layers of a backbone of the user's own: none of ours draws from it.
+        """
+        if self._config.backbone.class_path is None:
+            yield
+            return
+        device, rank = self._runtime.device, self._runtime.group.rank
+        key = numpy_generator(self._config.seed, Stream.OWN_LAYERS, epoch, step, rank)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(int(key.integers(2**63)))
+            yield
 
     def _set_learning_rate(self, progress: float) -> None:
         for parameters in self.optimizer.param_groups:

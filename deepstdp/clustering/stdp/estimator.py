@@ -21,8 +21,8 @@ from torch import Tensor
 from deepstdp.clustering.stdp.layer import SpikingLayer
 from deepstdp.clustering.stdp.samples import Samples
 from deepstdp.config import STDPConfig
-from deepstdp.errors import UserError
-from deepstdp.files import Tensors, load_tensors, save_tensors
+from deepstdp.errors import UserError, first_line
+from deepstdp.files import MISFITS, Tensors, load_tensors, save_tensors
 from deepstdp.processes import ALONE, Group
 from deepstdp.progress import SILENT, Progress
 from deepstdp.spiking.health import complaints, examine
@@ -199,8 +199,8 @@ class STDPClustering(
         tensors, info = load_tensors(Path(path))
         try:
             return cls(**info["parameters"]).restore(tensors)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} holds no STDPClustering ({error})") from None
+        except MISFITS as error:
+            raise UserError(f"{path} holds no STDPClustering ({first_line(error)})") from None
 
     def restore(self, tensors: Tensors) -> "STDPClustering":
         """Continue from what ``layer_.tensors()`` gave."""
