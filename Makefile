@@ -16,10 +16,19 @@ test: $(STAMP)  ## all fast tests, a process on each core, which more threads wo
 slow: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-test-readers: $(STAMP)  ## exported files by readers that ask for too much: Norse, sinabs
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--constraint constraints.txt norse sinabs pbr
-	$(BIN)/python -m pytest tests/deployment/exchange
+test-readers: $(VENV)-norse $(VENV)-sinabs  ## exported files by readers that ask for too much
+	$(VENV)-norse/bin/python -m pytest tests/deployment/exchange -k norse
+	$(VENV)-sinabs/bin/python -m pytest tests/deployment/exchange -k sinabs
+
+# An environment for each, which sees the packages of the first behind its own.
+PURELIB := import sysconfig; print(sysconfig.get_path("purelib"))
+$(VENV)-%: $(STAMP)
+	$(PYTHON) -m venv $@
+	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PURELIB)')')" \
+		> "$$($@/bin/python -c '$(PURELIB)')/first.pth"
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--constraint constraints.txt $* pbr
+	touch $@
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff format --check .
@@ -33,7 +42,7 @@ docs: $(STAMP)  ## the docs site, in site/index.html
 	$(BIN)/zensical build
 
 clean:  ## remove the environment and the caches, keep the runs
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis site
+	rm -rf $(VENV) $(VENV)-norse $(VENV)-sinabs .pytest_cache .mypy_cache .ruff_cache .hypothesis site
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and \
