@@ -14,6 +14,7 @@ from benchmarks.fuzz.campaign import Loader, fuzz
 from benchmarks.fuzz.loaders import LOADERS
 from benchmarks.fuzz.mutate import CHANGES, mutated
 from benchmarks.fuzz.reseal import resealed
+from deepstdp import STDPClustering
 from deepstdp.config import Config
 from deepstdp.config_files import load_config
 from deepstdp.errors import UserError
@@ -108,3 +109,27 @@ def test_a_resealed_file_is_whole_and_another_one(tmp_path):
         found, read = load_tensors(path)
         others += read != info or found.keys() != tensors.keys()
     assert others > 10
+
+
+_HALF = torch.float16
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("neurons.theta", lambda x: x.to(_HALF)),
+        ("neurons.synapses", lambda x: x.to(_HALF)),
+        ("neurons.n_active", lambda x: x.repeat(3)),
+        ("neurons.v_threshold", lambda x: x.repeat(2)),
+        ("receptors.gain", lambda x: x.repeat(2)),
+    ],
+)
+def test_what_the_long_run_found(tmp_path, name, change):
+    """Neurons that say other things than they should; the rest of it stands with its loaders."""
+    path = tmp_path / "neurons.safetensors"
+    features = np.random.default_rng(0).normal(size=(60, 2))
+    STDPClustering(n_clusters=4, encoding="population", random_state=0).fit(features).save(path)
+    tensors, info = load_tensors(path)
+    save_tensors(path, tensors | {name: change(tensors[name])}, info)
+    with pytest.raises(UserError, match="holds no STDPClustering"):
+        STDPClustering.load(path)

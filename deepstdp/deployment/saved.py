@@ -88,6 +88,8 @@ def _check_fit(network: SpikingNetwork) -> None:
             raise ValueError("its weights are not in single precision")
         _, channels, height, width = c.weight.shape
         sides = [side + 2 * c.padding for side in c.shape[1:]]
+        if not all(type(n) is int for n in (*c.shape, c.stride, c.padding)):
+            raise ValueError("its sizes are no whole numbers")
         fits = c.shape == shape and channels == shape[0]
         has_room = c.stride >= 1 and c.padding >= 0 and height <= sides[0] and width <= sides[1]
         if not (fits and has_room and layer.threshold > 0):

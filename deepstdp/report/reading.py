@@ -114,7 +114,7 @@ class RunView:
     @property
     def class_names(self) -> list[str]:
         """Names of the classes, if there are labels."""
-        return [] if self.summary is None else self.summary["class_names"] or []
+        return [] if self.summary is None else self.summary.get("class_names") or []
 
     def series(self, key: str) -> tuple[list[int], list[float]]:
         """The epochs at which something was measured, and what."""

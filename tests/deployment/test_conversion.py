@@ -157,10 +157,10 @@ def test_layers_that_do_not_fit_are_no_network(chain, images, tmp_path):
             load_network(tmp_path / "n.safetensors")
     save_network(tmp_path / "n.safetensors", network)
     tensors, info = load_tensors(tmp_path / "n.safetensors")
-    for changes in ({"reset": "firm"}, {"scale": 0.0}):
+    for changes in ({"reset": "firm"}, {"scale": 0.0}, {"stride": 1.5}, {"shape": [2, 8.5, 8]}):
         layers = [layer | changes for layer in info["layers"]]
         save_tensors(tmp_path / "n.safetensors", tensors, info | {"layers": layers})
-        with pytest.raises(UserError, match="no such reset or scale"):
+        with pytest.raises(UserError, match="holds no spiking network"):
             load_network(tmp_path / "n.safetensors")
 
 

@@ -43,6 +43,13 @@ def test_the_baseline_is_known_by_its_method(runs):
     assert baseline_of({"a": views[:2]}) is None
 
 
+def test_a_summary_without_class_names_has_none(runs):
+    view = RunView.read(runs[0])
+    summary = {key: value for key, value in view.summary.items() if key != "class_names"}
+    assert view.class_names
+    assert replace(view, summary=summary).class_names == []
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [

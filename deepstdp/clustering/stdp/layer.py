@@ -252,6 +252,9 @@ class SpikingLayer:
         self.state = LayerState(**parts["neurons"])
         require_real("synapses", self.state.synapses, self.n_clusters, None)
         require_real("theta", self.state.theta, self.n_clusters)
+        if {self.state.synapses.dtype, self.state.theta.dtype} - {torch.float32, torch.float64}:
+            raise ValueError("its synapses or thresholds are in half precision")
+        _require_numbers(self.state, "n_active", "gain", "v_threshold")
         if not 1 <= self.state.n_active <= self.state.synapses.shape[1]:
             raise ValueError(f"of its channels {self.state.n_active} can spike in a step")
         self.receptors = None
@@ -262,6 +265,14 @@ class SpikingLayer:
             require_real("phase", self.receptors.phase, None)
             require_real("tuning", self.receptors.tuning, None, None)
             require_real("synapses", self.state.synapses, None, 2 * self.receptors.n_channels)
+            _require_numbers(self.receptors, "gain")
+
+
+def _require_numbers(part: LayerState | Receptors, *names: str) -> None:
+    """Check values that are one number each."""
+    wrong = [name for name in names if type(getattr(part, name)) not in (int, float)]
+    if wrong:
+        raise ValueError(f"its {wrong[0]} is no number")
 
 
 def _tensor(value: Any) -> Tensor:
