@@ -154,7 +154,7 @@ def test_on_error_skip_goes_on_and_counts(class_folder, tmp_path, capsys):
         (["train", "--resume", "--run_dir", "nowhere"], "not a run directory"),
         (["train", "--training.learning_rate", ".inf"], "must be finite"),
         (["train", "--clustering.method", "custom"], "needs clustering.class_path"),
-        (["predict", "nowhere"], "images"),
+        (["predict", "nowhere"], "missing IMAGES"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(arguments, message, tmp_path, monkeypatch, capsys):
