@@ -183,14 +183,14 @@ def restore_checkpoint(run: RunDir, loop: Loop, images: str, progress: Progress)
     if found is None:
         return Position(images=images)
     path, (tensors, info) = found
+    if info.get("images") != images:
+        raise UserError(
+            f"{run.path} was begun with other images: give the same ones, or choose another folder"
+        )
     try:
         position = _take_up(loop, tensors, info)
     except MISFITS as error:
         raise UserError(f"{path} is no checkpoint of this run ({first_line(error)})") from None
-    if position.images != images:
-        raise UserError(
-            f"{run.path} was begun with other images: give the same ones, or choose another folder"
-        )
     epoch, step = position.epoch, position.begun.step
     where = f"in epoch {epoch + 1}, after step {step}" if step else f"after epoch {epoch}"
     progress.line(f"going on {where}")

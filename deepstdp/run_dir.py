@@ -36,8 +36,11 @@ from deepstdp.files import (
 )
 from deepstdp.run_lock import LOCK
 
+CONFIG = "config.yaml"
+"""By which a run's folder is known."""
+
 _OWN_FILES = {
-    "config.yaml",
+    CONFIG,
     "metrics.jsonl",
     "summary.json",
     "labels.csv",
@@ -106,7 +109,7 @@ class RunDir:
         if path.is_dir():
             found = {entry.name.removesuffix(".tmp") for entry in path.iterdir()}
             strange = sorted(found - _OWN_FILES)
-        if strange or not (path / "config.yaml").is_file():
+        if strange or not (path / CONFIG).is_file():
             what = f" (it holds {strange[0]})" if strange else ""
             raise UserError(
                 f"{path} exists and is not a run directory{what}: choose another --run_dir"
@@ -139,11 +142,11 @@ class RunDir:
         try:
             for entry in path.iterdir():
                 # The old config stays until the new one takes its place: by it, this is a run's.
-                if entry.name not in (LOCK, "config.yaml"):
+                if entry.name not in (LOCK, CONFIG):
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         except OSError as error:
             raise UserError(f"cannot empty the run directory {path} ({error.strerror})") from None
-        write_atomically(path / "config.yaml", content)
+        write_atomically(path / CONFIG, content)
         return cls(path)
 
     @classmethod
@@ -157,13 +160,13 @@ class RunDir:
         Raises:
             UserError: this is no run directory.
         """
-        if not (path / "config.yaml").is_file():
+        if not (path / CONFIG).is_file():
             raise UserError(f"{path} is not a run directory: it has no config.yaml")
         return cls(path, trust_code)
 
     def config(self) -> Config:
         """The run's resolved config."""
-        return load_config(self.path / "config.yaml", trust_code=True)  # nothing is imported yet
+        return load_config(self.path / CONFIG, trust_code=True)  # nothing is imported yet
 
     def check_code(self, config: Config, given: Mapping[str, Any]) -> None:
         """Check that a model of this run may be built.

@@ -29,7 +29,7 @@ from deepstdp.model import build_model
 from deepstdp.pipeline import Loop
 from deepstdp.processes import Group
 from deepstdp.progress import SILENT, Progress
-from deepstdp.run_dir import RunDir
+from deepstdp.run_dir import CONFIG, RunDir
 from deepstdp.run_lock import alone_in
 from deepstdp.runtime import Runtime, launch
 
@@ -134,7 +134,7 @@ def _earlier(
 
     None if a new one may be written there.
     """
-    if not resume or not (path / "config.yaml").exists():
+    if not resume or not (path / CONFIG).exists():
         RunDir.check_new(path, overwrite)
         return None
     run = RunDir.open(path, trust_code=True)  # its config is to be that of the caller

@@ -63,7 +63,7 @@ def study(parser: ArgumentParser, arguments: Sequence[str]) -> int:
 
 
 def _show_file(path: Path, out: Path) -> None:
-    """The same of a file of results, which may be a stranger's.
+    """``_show`` what a file of results holds, which may be a stranger's.
 
     Raises:
         UserError: it holds other things than results do.

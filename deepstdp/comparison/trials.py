@@ -11,7 +11,7 @@ from deepstdp.data import Dataset
 from deepstdp.errors import UserError
 from deepstdp.files import Record
 from deepstdp.model import build_model
-from deepstdp.run_dir import RunDir
+from deepstdp.run_dir import CONFIG, RunDir
 from deepstdp.runner import check_sizes
 from deepstdp.runtime import one_process
 
@@ -119,7 +119,7 @@ def check_unchanged(trials: Sequence[Trial]) -> None:
         UserError: a run directory holds a run of another config.
     """
     for trial in trials:
-        if (trial.path / "config.yaml").exists():
+        if (trial.path / CONFIG).exists():
             RunDir.open(trial.path).check_config(trial.config)
 
 

@@ -16,7 +16,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from deepstdp.config import Config
 from deepstdp.config_files.mapping import read_mapping
 from deepstdp.config_files.trust import check_trusted, code_in
-from deepstdp.config_files.wording import reworded
+from deepstdp.config_files.wording import hint, reworded
 from deepstdp.errors import UserError
 
 TRUST_CODE = "import the classes that a file names (class_path); code of a stranger can do anything"
@@ -166,7 +166,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
         near = [tails[initials[tail]]]
     elif not (near := difflib.get_close_matches(name, known, n=1, cutoff=0.8)):
         near = [tails[t] for t in difflib.get_close_matches(tail, tails, n=1, cutoff=0.6)]
-    return f"; did you mean {near[0]}?" if near else ""
+    return hint(near)
 
 
 def _config_paths(arguments: Sequence[str]) -> Iterator[tuple[int, Path]]:

@@ -33,7 +33,8 @@ def reworded(said: str, parser: ArgumentParser) -> str:
     value = re.search(r"(?:Got|Given) value: (.*)", said)
     if key and value and (action := _action(parser, key[1])) is not None:
         kind, got = getattr(action, "_typehint", None), value[1].strip()
-        return f"{key[1]} takes {_expected(kind)}, not {got}{_nearest(got, choices_of(kind))}"
+        near = difflib.get_close_matches(got, choices_of(kind), n=1)
+        return f"{key[1]} takes {_expected(kind)}, not {got}{hint(near)}"
     return said
 
 
@@ -54,8 +55,8 @@ def _expected(kind: Any) -> str:
     return _WORDS.get(kind) or f"a {getattr(get_origin(kind) or kind, '__name__', 'value')}"
 
 
-def _nearest(got: str, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(got, choices, n=1)
+def hint(near: Sequence[str]) -> str:
+    """What was meant, if something is near."""
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -13,13 +13,10 @@ from deepstdp.deployment.run import RECORD
 from deepstdp.errors import UserError
 from deepstdp.examples import Examples, load_examples
 from deepstdp.files import Record, read_json
-from deepstdp.run_dir import RunDir, on_any_machine
+from deepstdp.run_dir import CONFIG, RunDir, on_any_machine
 
 PROBE = "linear_probe_accuracy"
 """What tells whether a run worked."""
-
-_CONFIG = "config.yaml"
-"""By which a run's folder is known."""
 
 
 def find_runs(path: Path) -> list[RunDir]:
@@ -28,13 +25,13 @@ def find_runs(path: Path) -> list[RunDir]:
     Raises:
         UserError: there is neither.
     """
-    if (path / _CONFIG).exists():
+    if (path / CONFIG).exists():
         return [RunDir.open(path)]
-    found = sorted(path.glob(f"*/seed-*/{_CONFIG}"))
+    found = sorted(path.glob(f"*/seed-*/{CONFIG}"))
     if not found:
         raise UserError(
-            f"{path} is no run directory and no folder of compare: it has neither {_CONFIG} nor "
-            f"*/seed-*/{_CONFIG}"
+            f"{path} is no run directory and no folder of compare: it has neither {CONFIG} nor "
+            f"*/seed-*/{CONFIG}"
         )
     return [RunDir.open(config.parent) for config in found]
 

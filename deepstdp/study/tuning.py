@@ -42,8 +42,8 @@ def tune(study: Study, out: Path, execution: Execution, progress: Progress) -> R
     assert tuning is not None
     _check_images(study, tuning, progress)
     datasets = DatasetOfSeed(study.config(study.baseline, _split(tuning)).data, progress)
-    # The trials are stopped before the threads that wait for them are joined.
     out.mkdir(parents=True, exist_ok=True)
+    # The trials are stopped before the threads that wait for them are joined.
     with (
         alone_in(out),
         ThreadPoolExecutor(len(tuning.space)) as threads,

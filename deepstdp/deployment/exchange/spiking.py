@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
+from torch import Tensor
 
 from deepstdp.clustering import Clusterer, STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
@@ -80,8 +81,7 @@ def export_nir(
     with progress.busy("spiking network"):
         counts = network.counts(source.shown_val(), config.timesteps)
     with progress.busy("the ConvNet's features"):
-        spiking = counts * (network.layers[-1].scale / config.timesteps)
-        record = source.compare({config.timesteps: spiking})
+        record = _kept(source, counts, network.layers[-1].scale, config.timesteps)
     front_end = FrontEnd.of(source.model.network, source.config.backbone.sobel)
     info = {
         "target": target,
@@ -94,6 +94,11 @@ def export_nir(
     expected = Expected(source.val_names(), counts.cpu().numpy())
     write_nir(out, network, chosen, config.timesteps, info, expected)
     return Exported(chosen.hint, record)
+
+
+def _kept(source: Source, counts: Int[Tensor, "n o"], scale: float, n_steps: int) -> Record:
+    """The features that spikes of the last layer tell, against the ConvNet's (see ``compare``)."""
+    return source.compare({n_steps: counts * (scale / n_steps)})
 
 
 def _learning(clusterer: Clusterer | None) -> Record | None:
@@ -170,8 +175,8 @@ def _check_front_end(
 
 def _check_features(file: NIRFile, counts: Int[np.ndarray, "n o"], source: Source) -> Check:
     """What the network in the file keeps of the ConvNet, measured again."""
-    features = torch.from_numpy(counts) * (file.scale / file.n_steps)
-    record = source.compare({file.n_steps: features.float().to(source.model.device)})
+    on_device = torch.from_numpy(counts).to(source.model.device)
+    record = _kept(source, on_device, file.scale, file.n_steps)
     found, said = record["curve"][0]["relative_error"], file.relative_error
     differs = not abs(found - said) <= _ERROR_TOLERANCE
     more = f", the file says {said:.3f}" if differs else ""
