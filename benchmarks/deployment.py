@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.hardware import save
 from deepstdp.comparison.statistics import estimate
 from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.accuracy import difference_in_points
 from deepstdp.deployment.run import convert_and_measure
 from deepstdp.deployment.source import Source
 from deepstdp.run_dir import RunDir
@@ -32,12 +33,13 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
-    """Convert a run in one way."""
+    """Convert a run in one way; whole numbers are priced as such, in both networks."""
     config = ConversionConfig(**settings)
     record = convert_and_measure(source, config).record
     at = next(p for p in record["curve"] if p["timesteps"] == config.timesteps)
     energy = record["energy"]
-    float32 = energy["microjoules"]["float32"]
+    arithmetic = "int8" if "int8" in energy["microjoules"] else "float32"
+    joules = energy["microjoules"][arithmetic]
     return {
         "convnet": 100 * record["linear_probe_accuracy"],
         "points": at["points"]["mean"],
@@ -48,31 +50,49 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
         * (record["end_to_end"]["agreement"] - record["retest_agreement"]),
         "relative_error": at["relative_error"],
         "synaptic_operations_per_mac": energy["synaptic_operations"] / energy["convnet_macs"],
-        "joules_ratio": float32["spiking"] / float32["convnet"],
-        "joules_ratio_held": float32["spiking_held"] / float32["convnet"],
+        "joules_ratio": joules["spiking"] / joules["convnet"],
+        "joules_ratio_held": joules["spiking_held"] / joules["convnet"],
+        "microjoules_behind": record["end_to_end"]["microjoules"]["spiking"],
+        "microjoules_behind_float": record["end_to_end"]["microjoules"]["float_reduction"],
+        "gained": at["points"]["gained"],
+        "lost": at["points"]["lost"],
     }
+
+
+COLUMNS = {
+    "convnet": ("ConvNet %", "{:.1f}"),
+    "points": ("points", "{:+.1f}"),
+    "same_class": ("same class %", "{:.1f}"),
+    "cluster_agreement_minus_retest": ("cluster - retest", "{:+.1f}"),
+    "end_to_end_agreement_minus_retest": ("end to end - retest", "{:+.1f}"),
+    "relative_error": ("error", "{:.3f}"),
+    "synaptic_operations_per_mac": ("ops/MAC", "{:.2f}"),
+    "joules_ratio": ("J", "{:.2f}"),
+    "joules_ratio_held": ("J held", "{:.2f}"),
+    "microjoules_behind": ("uJ behind", "{:.2f}"),
+    "microjoules_behind_float": ("float", "{:.2f}"),
+}
+"""What is shown of what ``measure`` finds."""
 
 
 def table(ways: dict[str, dict[str, Any]]) -> str:
     """A row a way."""
-    header = ("", "ConvNet %", "points", "same class %", "cluster - retest", "end to end - retest")
-    header += ("error", "ops/MAC", "J", "J held")
-    forms = (
-        "{:.1f}",
-        "{:+.1f}",
-        "{:.1f}",
-        "{:+.1f}",
-        "{:+.1f}",
-        "{:.3f}",
-        "{:.2f}",
-        "{:.2f}",
-        "{:.2f}",
-    )
+    header = ("", *(title for title, _ in COLUMNS.values()), "disagreements")
     rows = []
     for name, found in ways.items():
-        cells = [cell(value, form) for value, form in zip(found.values(), forms, strict=True)]
-        rows.append((name, *cells))
+        cells = [cell(found[key], form) for key, (_, form) in COLUMNS.items()]
+        pooled = found["disagreements"]
+        ends = "[{:+.1f}, {:+.1f}]".format(*pooled["ci95"])
+        rows.append((name, *cells, f"+{pooled['gained']} -{pooled['lost']} {ends}"))
     return "\n".join(markdown_table(header, rows))
+
+
+def pool(found: list[dict[str, float]], n_images: int) -> dict[str, Any]:
+    """Means over runs; gained and lost images as those of one network and all images."""
+    pooled: dict[str, Any] = {key: estimate([one[key] for one in found]) for key in found[0]}
+    gained, lost = (int(sum(one[key] for one in found)) for key in ("gained", "lost"))
+    pooled["disagreements"] = difference_in_points(n_images * len(found), gained, lost)
+    return pooled
 
 
 def cell(value: Any, form: str) -> str:
@@ -94,12 +114,11 @@ def main() -> None:
         for name, settings in WAYS.items():
             of_runs[name].append(measure(source, settings))
             print(path, name, json.dumps(of_runs[name][-1]), flush=True)
-    ways = {
-        name: {key: estimate([one[key] for one in found]) for key in found[0]}
-        for name, found in of_runs.items()
-    }
+    n_images = len(source.truth.val)
+    ways = {name: pool(found, n_images) for name, found in of_runs.items()}
     print(table(ways))
-    save("deployment", {"n_runs": len(args.runs), "settings": WAYS, "ways": ways, "runs": of_runs})
+    counts = {"n_runs": len(args.runs), "n_images": n_images}
+    save("deployment", counts | {"settings": WAYS, "ways": ways, "runs": of_runs})
 
 
 if __name__ == "__main__":

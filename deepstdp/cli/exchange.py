@@ -20,10 +20,13 @@ from deepstdp.config.deployment import ConversionConfig, Reset
 from deepstdp.config_files import parse
 from deepstdp.deployment.exchange.convnet import SUFFIX, export_onnx, verify_onnx
 from deepstdp.deployment.exchange.dialects import DIALECTS, Target
+from deepstdp.deployment.exchange.nir_file import LastLayer, read_nir
+from deepstdp.deployment.exchange.origin import find_origin
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
 from deepstdp.deployment.table import kept_line
 from deepstdp.errors import UserError
 from deepstdp.progress import ConsoleProgress
+from deepstdp.run_dir import RunDir
 
 
 def export_parser() -> ArgumentParser:
@@ -45,6 +48,12 @@ def export_parser() -> ArgumentParser:
         ConversionConfig, None, skip={"start", "input", "learn", "multispike", "reset"}
     )
     parser.add_argument("--reset", type=Reset | None, help="default: the one that the target runs")
+    parser.add_argument(
+        "--last_layer",
+        type=LastLayer,
+        default="features",
+        help="what its last neurons stand for: features, or a neuron for each cluster",
+    )
     parser.set_defaults(weight_bits=8)
     add_other_data(parser)
     return parser
@@ -67,7 +76,9 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     args.reset = args.reset or DIALECTS[args.target].resets[0]
     config = from_options(ConversionConfig, args)
     with ConsoleProgress() as progress:
-        exported = export_nir(run, args.target, config, out, progress, other_data(args))
+        exported = export_nir(
+            run, args.target, config, out, progress, other_data(args), args.last_layer
+        )
     print(f"{out}: {config.timesteps} steps, {config.reset} reset; {exported.hint}")
     print(kept_line(exported.record))
 
@@ -75,7 +86,7 @@ def export(parser: ArgumentParser, arguments: Sequence[str]) -> None:
 def _refuse_conversion(parser: ArgumentParser, args: Namespace) -> None:
     """No option that would do nothing."""
     defaults = parser.get_defaults()
-    for name in (field.name for field in fields(ConversionConfig)):
+    for name in ("last_layer", *(field.name for field in fields(ConversionConfig))):
         if name in args and args[name] != defaults[name]:
             raise UserError(f"--{name} is for spiking networks; onnx takes the ConvNet as it is")
     if given := other_data(args):
@@ -90,7 +101,12 @@ def verify_parser() -> ArgumentParser:
         "photos.nir --run runs/photos",
     )
     parser.add_argument("file", help="what deepstdp export wrote")
-    add_run(parser, "--run", required=True, help="the run that it was exported from")
+    add_run(
+        parser,
+        "--run",
+        type=str | None,
+        help="the run that it was exported from (default: looked for beside FILE and in runs)",
+    )
     add_other_data(parser)
     return parser
 
@@ -98,10 +114,20 @@ def verify_parser() -> ArgumentParser:
 def verify(parser: ArgumentParser, arguments: Sequence[str]) -> int:
     """Run ``deepstdp verify``; the exit code is 1 for a file that is read differently."""
     args = parse(parser, arguments)
-    path, run = Path(args.file), open_run(args)
+    path = Path(args.file)
     check = verify_onnx if path.suffix == SUFFIX else verify_nir
+    run = _origin(path, args) if args.run is None else open_run(args)
     with ConsoleProgress() as progress:
         checks = check(path, run, progress, other_data(args))
     for found in checks:
         print(f"{found.name}: {found.line}")
     return int(any(found.failed for found in checks))
+
+
+def _origin(path: Path, args: Namespace) -> RunDir:
+    """The run of a file, which only NIR's metadata name."""
+    if path.suffix == SUFFIX:
+        raise UserError(f"{path.name} does not say which run it is of: name it with --run RUN")
+    run = find_origin(read_nir(path).run, (path.parent, Path("runs")), args.trust_code)
+    print(f"run: {run.path}")
+    return run

@@ -1,6 +1,5 @@
 """How far a spiking network tells images as its ConvNet does, after so many steps."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,23 +87,35 @@ def compare_clusters(
     return record if truth is None else record | agreement_with_labels(found, truth.val)
 
 
-def paired_points(
-    ours: Bool[ndarray, "n"], theirs: Bool[ndarray, "n"]
-) -> dict[str, float | Sequence[float]]:
+def paired_points(ours: Bool[ndarray, "n"], theirs: Bool[ndarray, "n"]) -> Record:
+    """Difference of two accuracies on the same images (see ``difference_in_points``)."""
+    gained, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    return difference_in_points(len(ours), gained, lost)
+
+
+def difference_in_points(n: int, gained: int, lost: int) -> Record:
     """Difference of two accuracies on the same images, in points, and its 95 % interval.
 
-    With b images that only we get right and c that only they do, of n, the difference is
-    (b - c) / n. For the interval half an image is added to each of the four kinds (Agresti and Min
-    2005), so that no disagreement is not taken for certainty: with b, c and n so enlarged,
-    d = (b - c) / n and its standard error is sqrt(((b + c) / n - d^2) / n).
+    With b images gained and c lost, of n, the difference is (b - c) / n. For the interval half an
+    image is added to each of the four kinds (Agresti and Min 2005), so that no disagreement is not
+    taken for certainty: with b, c and n so enlarged, d = (b - c) / n and its standard error is
+    sqrt(((b + c) / n - d^2) / n).
+
+    Args:
+        n: images.
+        gained: that only we get right.
+        lost: that only they get right.
+
+    Returns:
+        ``mean`` and ``ci95`` in points, ``gained`` and ``lost``.
     """
-    n, b, c = len(ours), int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    difference = (b - c) / n
-    more, ours_alone, theirs_alone = n + 2, b + 0.5, c + 0.5
+    difference = (gained - lost) / n
+    more, ours_alone, theirs_alone = n + 2, gained + 0.5, lost + 0.5
     d = (ours_alone - theirs_alone) / more
     error = np.sqrt((ours_alone + theirs_alone) / more - d**2) / np.sqrt(more)
     half = float(norm.ppf(0.975) * error)
-    return {"mean": 100 * difference, "ci95": [100 * (d - half), 100 * (d + half)]}
+    ci95 = [100 * (d - half), 100 * (d + half)]
+    return {"mean": 100 * difference, "ci95": ci95, "gained": gained, "lost": lost}
 
 
 def _share(same: Any) -> float:

@@ -8,6 +8,7 @@ synapses are counted as MACs in every step. A bias is an addition for each neuro
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deepstdp.deployment.all_spiking import Operations
 from deepstdp.deployment.layer_measures import LayerMeasure
 from deepstdp.files import Record
 
@@ -33,6 +34,24 @@ class Assumption:
 
 
 ASSUMPTIONS = (Assumption("float32", 0.9, 4.6, None), Assumption("int8", 0.1, 0.3, 8))
+
+
+def energy_behind(operations: Operations, reduction_macs: int) -> Record:
+    """Microjoules of what follows the ConvNet, whose weights are real numbers, for an image.
+
+    ``spiking``: ACs of reduction and STDP neurons. ``float_reduction``: MACs of the reduction
+    alone, since the float pipeline's STDP neurons get spikes as well.
+
+    Args:
+        operations: of both.
+        reduction_macs: D x P of the float pipeline's reduction.
+    """
+    float32 = ASSUMPTIONS[0]
+    acs = operations.reduction + operations.biases + operations.clustering
+    return {
+        "spiking": acs * float32.picojoules_ac / 1e6,
+        "float_reduction": reduction_macs * float32.picojoules_mac / 1e6,
+    }
 
 
 def energy(layers: Sequence[LayerMeasure], n_steps: int, weight_bits: int | None) -> Record:

@@ -57,8 +57,15 @@ class SpikingReduction:
         rates = (reducer.transform(features).abs() * gain).clamp(max=1)
         return cls(projection * scale, bias, length / gain, rates.sum(dim=1).mean().item())
 
-    def answer(self, spikes: UInt8[Tensor, "b t d"]) -> UInt8[Tensor, "b t i"]:
-        """Spikes of the on neurons, then of the off neurons: 2 P in all."""
+    def answer(
+        self, spikes: UInt8[Tensor, "b t d"], inhibition: float = INHIBITION
+    ) -> UInt8[Tensor, "b t i"]:
+        """Spikes of the on neurons, then of the off neurons: 2 P in all.
+
+        Args:
+            spikes: of the ConvNet's last layer.
+            inhibition: k; 0 leaves the threshold where it is.
+        """
         currents = spikes.to(self.weight.dtype) @ self.weight + self.bias
         n, n_steps, p = currents.shape
         v = currents.new_zeros(n, 2 * p)
@@ -69,5 +76,5 @@ class SpikingReduction:
             fired[:, t] = v >= threshold
             v = v - threshold * fired[:, t]
             excess = fired[:, t].sum(dim=1, keepdim=True) / self.wanted - 1
-            threshold = threshold * torch.exp(INHIBITION * excess)
+            threshold = threshold * torch.exp(inhibition * excess)
         return fired.to(torch.uint8)

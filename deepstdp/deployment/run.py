@@ -12,7 +12,7 @@ from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.accuracy import clusters_of, compare_clusters
 from deepstdp.deployment.all_spiking import AllSpiking
-from deepstdp.deployment.energy import energy
+from deepstdp.deployment.energy import energy, energy_behind
 from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
@@ -148,7 +148,9 @@ def _end_to_end(
     with progress.busy("spikes from end to end"):
         before = pipeline.clusters(shown).cpu().numpy()
     record = compare_clusters(before, float_clusters, source.truth)
-    record["operations"] = asdict(pipeline.operations(_few(shown)))
+    operations = pipeline.operations(_few(shown))
+    record["operations"] = asdict(operations)
+    record["microjoules"] = energy_behind(operations, reduction.weight.numel())
     if not config.learn:
         return pipeline, record
     with progress.busy("learning from spikes"):

@@ -71,11 +71,13 @@ def _end_to_end(record: Record) -> str:
     if after := found.get("after_learning"):
         numbers = (_percent(after["agreement"]), _number(after.get("nmi_labels")))
         rows.append(("after learning from spikes", *numbers))
-    operations = found["operations"]
+    operations, joules = found["operations"], found["microjoules"]
     note = (
         f"Behind the ConvNet an image takes {operations['reduction']:,.0f} synaptic operations and "
         f"{operations['biases']:,.0f} biases of the reduction, and "
-        f"{operations['clustering']:,.0f} synaptic operations of the STDP neurons."
+        f"{operations['clustering']:,.0f} synaptic operations of the STDP neurons: "
+        f"{joules['spiking']:.2f} uJ in float32. The float pipeline's reduction takes "
+        f"{joules['float_reduction']:.2f} uJ."
     )
     return "\n".join([*markdown_table(header, rows), "", note])
 

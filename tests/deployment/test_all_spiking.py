@@ -1,10 +1,12 @@
 """Spikes from the image to the cluster, with learning on and off."""
 
+import pytest
 import torch
 
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config import STDPConfig
 from deepstdp.deployment.all_spiking import AllSpiking
+from deepstdp.deployment.energy import energy_behind
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import IFLayer
@@ -73,3 +75,6 @@ def test_operations():
     assert found.biases == 2 * T
     assert found.clustering == 2 * reduced.sum() / 2
     assert found.clustering > 0
+    joules = energy_behind(found, reduction_macs=10)
+    assert joules["spiking"] == pytest.approx(0.9e-6 * (64 + 64 + reduced.sum().item()))
+    assert joules["float_reduction"] == pytest.approx(46e-6)

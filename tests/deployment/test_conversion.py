@@ -268,6 +268,7 @@ def test_paired_points_by_hand():
     theirs[:3], theirs[60:64] = False, True  # we alone are right in 3, they alone in 4
     found = paired_points(ours, theirs)
     assert found["mean"] == pytest.approx(-1)
+    assert (found["gained"], found["lost"]) == (3, 4)
     d, half = -100 / 102, 100 * 1.959964 * np.sqrt(8 - 1 / 102) / 102
     assert found["ci95"] == pytest.approx([d - half, d + half])
     alike = paired_points(ours, ours)

@@ -7,7 +7,7 @@ found at the end, is in the metadata, since NIR has no place for it.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -26,6 +26,10 @@ _MOST_STEPS = 100_000
 
 MARK = "deepstdp"
 """Key of the metadata that holds ours, as JSON."""
+
+
+LastLayer = Literal["features", "clusters"]
+"""What the last neurons of a file stand for."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,8 @@ class NIRFile:
         target: whose dialect it is.
         front_end: of the images.
         code: of the input.
-        scale: the feature that a spike in every step stands for.
+        last_layer: what its neurons stand for.
+        scale: the feature, or score of a cluster, that a spike in every step stands for.
         run: fingerprint of the run that it was exported from.
         relative_error: of the features to the ConvNet's, as it was measured then.
         expected: what a reader must find.
@@ -140,6 +145,7 @@ class NIRFile:
     target: str
     front_end: FrontEnd
     code: InputCode
+    last_layer: LastLayer
     scale: float
     run: str
     relative_error: float
@@ -167,6 +173,7 @@ def read_nir(path: Path) -> NIRFile:
             target=str(info["target"]),
             front_end=FrontEnd.read(info["front_end"]),
             code=InputCode(**info["input"]),
+            last_layer=_last_layer(info["last_layer"]),
             scale=float(info["scale"]),
             run=str(info["run"]),
             relative_error=float(info["measured"]["curve"][0]["relative_error"]),
@@ -183,6 +190,11 @@ def read_nir(path: Path) -> NIRFile:
     if found.code.kind != "constant":
         raise UserError(f"{path}: its input is {found.code.kind}, which is never exported")
     return found
+
+
+def _last_layer(value: Any) -> LastLayer:
+    """See ``LastLayer``; a ValueError if it is none."""
+    return get_args(LastLayer)[get_args(LastLayer).index(value)]
 
 
 def _written_threshold(layer: IFLayer) -> float:

@@ -16,10 +16,17 @@ from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.exchange.checks import Check, counts_check, values_check
 from deepstdp.deployment.exchange.dialects import Target, dialect
 from deepstdp.deployment.exchange.front_end import FrontEnd
-from deepstdp.deployment.exchange.nir_file import Expected, NIRFile, read_nir, write_nir
+from deepstdp.deployment.exchange.nir_file import (
+    Expected,
+    LastLayer,
+    NIRFile,
+    read_nir,
+    write_nir,
+)
 from deepstdp.deployment.exchange.readers import READERS, installed_version, read_and_run
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.inputs import Constant
+from deepstdp.deployment.readout import compare_readout, with_readout
 from deepstdp.deployment.source import Source
 from deepstdp.deployment.table import kept_line
 from deepstdp.errors import UserError, kind_and_line
@@ -56,6 +63,7 @@ def export_nir(
     out: Path,
     progress: Progress = SILENT,
     other_data: Mapping[str, Any] = NONE,
+    last_layer: LastLayer = "features",
 ) -> Exported:
     """Convert a run for a reader and write it as NIR, with what the reader must find.
 
@@ -67,13 +75,15 @@ def export_nir(
         out: the ``.nir`` file.
         progress: follows the work.
         other_data: settings of ``DataConfig`` that differ from the run's.
+        last_layer: what the file's last neurons stand for: the ConvNet's features, or one for each
+            cluster behind them (see ``readout``).
 
     Raises:
-        UserError: the target does not run the reset, or see ``Source.open``.
+        UserError: the target does not run the reset, or see ``Source.open`` and ``readout``.
     """
     require_extra("nir", "exporting", "nir")
     chosen = dialect(target, config.reset)
-    source = Source.open(run, progress, other_data)
+    source = _source(run, last_layer, progress, other_data)
     multispike = chosen.multispike
     config = replace(config, start="zero", input="constant", multispike=multispike, learn=0)
     with progress.busy("fitting thresholds and biases"):
@@ -81,12 +91,13 @@ def export_nir(
     with progress.busy("spiking network"):
         counts = network.counts(source.shown_val(), config.timesteps)
     with progress.busy("the ConvNet's features"):
-        record = _kept(source, counts, network.layers[-1].scale, config.timesteps)
+        record = _kept(source, last_layer, counts, network.layers[-1].scale, config.timesteps)
     front_end = FrontEnd.of(source.model.network, source.config.backbone.sobel)
     info = {
         "target": target,
         "run": run.fingerprint(),
         "config": asdict(config),
+        "last_layer": last_layer,
         "stdp": _learning(source.model.clusterer),
         "front_end": front_end.record(),
         "measured": record,
@@ -96,8 +107,19 @@ def export_nir(
     return Exported(chosen.hint, record)
 
 
-def _kept(source: Source, counts: Int[Tensor, "n o"], scale: float, n_steps: int) -> Record:
-    """The features that spikes of the last layer tell, against the ConvNet's (see ``compare``)."""
+def _source(
+    run: RunDir, last_layer: LastLayer, progress: Progress, other_data: Mapping[str, Any]
+) -> Source:
+    source = Source.open(run, progress, other_data)
+    return with_readout(source) if last_layer == "clusters" else source
+
+
+def _kept(
+    source: Source, last_layer: LastLayer, counts: Int[Tensor, "n o"], scale: float, n_steps: int
+) -> Record:
+    """What spikes of the last layer tell, against the float pipeline (see ``compare``)."""
+    if last_layer == "clusters":
+        return compare_readout(source, counts, scale, n_steps)
     return source.compare({n_steps: counts * (scale / n_steps)})
 
 
@@ -122,7 +144,7 @@ def verify_nir(
     The front end that the file describes is computed in NumPy and compared with the run's. The
     graph is run node by node in NumPy, and by the reader that the file was written for, if it is
     installed. What NumPy counts is compared with the ConvNet too: the features that these spikes
-    tell must be as far from the ConvNet's as the file says.
+    tell (or scores of clusters) must be as far from the ConvNet's as the file says.
 
     Args:
         path: what ``export_nir`` wrote.
@@ -137,7 +159,7 @@ def verify_nir(
     expected = file.expected
     if file.run != run.fingerprint():
         raise UserError(f"{path} was exported from another run than {run.path}")
-    source = Source.open(run, progress, other_data)
+    source = _source(run, file.last_layer, progress, other_data)
     if source.val_names() != expected.names:
         raise UserError(f"{path} was made with other validation images than {run.path} has")
     n_neurons = math.prod(source.connections[-1].out_shape)
@@ -176,11 +198,12 @@ def _check_front_end(
 def _check_features(file: NIRFile, counts: Int[np.ndarray, "n o"], source: Source) -> Check:
     """What the network in the file keeps of the ConvNet, measured again."""
     on_device = torch.from_numpy(counts).to(source.model.device)
-    record = _kept(source, on_device, file.scale, file.n_steps)
+    record = _kept(source, file.last_layer, on_device, file.scale, file.n_steps)
     found, said = record["curve"][0]["relative_error"], file.relative_error
     differs = not abs(found - said) <= _ERROR_TOLERANCE
     more = f", the file says {said:.3f}" if differs else ""
-    return Check("ConvNet", kept_line(record) + more, failed=differs)
+    name = "ConvNet" if file.last_layer == "features" else "float pipeline"
+    return Check(name, kept_line(record) + more, failed=differs)
 
 
 def _check_reader(file: NIRFile, images: Float[np.ndarray, "n c h w"]) -> Check:

@@ -67,6 +67,7 @@ def test_a_wrong_file_fails(run, exported, tmp_path, capsys):
         ),
         (["verify", "nothing.onnx", "--run", "{run}"], "nothing.onnx does not exist"),
         (["verify", "{damaged}", "--run", "{run}"], "is no ONNX file"),
+        (["verify", "{damaged}"], "does not say which run it is of: name it with --run RUN"),
     ],
 )
 def test_what_is_wrong_is_one_line(run, tmp_path, capsys, command, message):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import h5py
 import nir
@@ -16,11 +17,13 @@ from deepstdp.backbones.front_end import Normalise, Sobel
 from deepstdp.cli import main
 from deepstdp.config import ClusteringConfig, Config, DataConfig, TrainingConfig
 from deepstdp.config.deployment import ConversionConfig
+from deepstdp.deployment.accuracy import clusters_of
 from deepstdp.deployment.exchange.dialects import DIALECTS
 from deepstdp.deployment.exchange.front_end import FrontEnd
 from deepstdp.deployment.exchange.readers import READERS, installed_version, read_and_run
 from deepstdp.deployment.exchange.replay import replay
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
+from deepstdp.deployment.source import Source
 from deepstdp.errors import UserError
 from deepstdp.model import load_model
 from deepstdp.runner import run_experiment
@@ -354,6 +357,53 @@ def test_what_is_wrong_is_one_line(run, capsys, command, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("target", ["nir", *INSTALLED_BY_MAKE_TEST])
+def test_files_that_end_in_clusters(run, tmp_path, capsys, target):
+    path = tmp_path / "digits.nir"
+    command = ["export", str(run.path), "--target", target, "--last_layer", "clusters", *QUICK]
+    assert main([*command, "--out", str(path)]) == 0
+    kept = capsys.readouterr().out.splitlines()[1]
+    said = re.fullmatch(r"same cluster (\S+)% \(retest \S+%\); error 0\.\d+", kept)
+    counts = np.asarray(nir.read(path).metadata["spike_counts"])
+    source = Source.open(run)
+    clusters = clusters_of(source.model, source.val_features)
+    assert counts.shape == (len(clusters), 12)  # a neuron for each cluster
+    agreement = 100 * (counts.argmax(axis=1) == clusters).mean()
+    assert agreement == pytest.approx(float(said[1]), abs=0.06)
+    assert float(said[1]) > (50 if target == "nir" else 30)
+    assert main(["verify", str(path), "--run", str(run.path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == f"float pipeline: {kept}"
+    assert all(": 0 of " in line for line in (*lines[:2], *lines[3:]))
+    assert len(lines) == (3 if target == "nir" else 4)
+
+
+def test_verify_finds_the_run_nearby(run, exported, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    file = shutil.copy(exported, tmp_path)
+    assert main(["verify", str(file)]) == 2
+    assert f"is not in {tmp_path} or runs: name it with --run RUN" in capsys.readouterr().err
+    other, origin = tmp_path / "runs" / "a", tmp_path / "runs" / "stdp" / "seed-0"
+    shutil.copytree(run.path, other)
+    (other / "weights.safetensors").write_bytes(b"another run's")
+    shutil.copytree(run.path, origin)
+    assert main(["verify", str(file)]) == 0
+    assert f"run: {origin}" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "runs")
+    shutil.copytree(run.path, tmp_path / "beside")
+    assert main(["verify", str(file)]) == 0
+    assert f"run: {tmp_path / 'beside'}" in capsys.readouterr().out
+
+
+def test_another_last_layer_is_refused(run, exported, tmp_path):
+    wrong = rewritten(exported, tmp_path, lambda info: info.update(last_layer="nonsense"))
+    with pytest.raises(UserError, match="was not written by deepstdp export"):
+        verify_nir(wrong, run)
+    other = rewritten(exported, tmp_path, lambda info: info.update(last_layer="clusters"))
+    with pytest.raises(UserError, match=r"has spike counts of 359 x \d+, not 359 x 12"):
+        verify_nir(other, run)
 
 
 def test_files_and_runs_that_do_not_belong_together(run, exported, tmp_path):
