@@ -22,7 +22,7 @@ from deepstdp.errors import UserError
 Tensors = dict[str, Tensor]
 Record = dict[str, Any]
 
-MOST_RECORD_BYTES = 1 << 28
+MOST_RECORD_BYTES = 1 << 26
 """Of a file of JSON: of a stranger it could be of any size."""
 
 MISFITS = (
