@@ -39,6 +39,7 @@ docs: $(STAMP)  ## the docs site, in site/index.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[docs]'
 	$(BIN)/python docs/reference/write_commands.py
+	$(BIN)/python docs/notebooks/write_pages.py
 	$(BIN)/zensical build
 
 clean:  ## remove the environment and the caches, keep the runs

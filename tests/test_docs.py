@@ -41,6 +41,14 @@ def test_notebooks_run_and_were_run(path, tmp_path, monkeypatch):
     run_python(code.replace('"training.epochs": 5', '"training.epochs": 1'), path.name)
 
 
+def test_pages_of_notebooks_are_current():
+    pages = runpy.run_path(str(DOCS / "notebooks" / "write_pages.py"))["pages"]()
+    assert len(pages) == len(list((DOCS / "notebooks").glob("*.ipynb")))
+    for page, content in pages.items():
+        found = page.read_text()
+        assert found == content, "python docs/notebooks/write_pages.py brings it up to date"
+
+
 def anchors(path: Path) -> set[str]:
     """Of the headings of a page, as sites make them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)

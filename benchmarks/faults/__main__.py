@@ -38,7 +38,10 @@ def main() -> int:
             counts[name] = kind(injector, args.kills if kind is kill else args.others)
             print(name, asdict(counts[name]), flush=True)
     print(table(counts))
-    save("faults" if only == list(KINDS) else "faults-some", {name: asdict(count) for name, count in counts.items()})
+    save(
+        "faults" if only == list(KINDS) else "faults-some",
+        {name: asdict(count) for name, count in counts.items()},
+    )
     return int(any(count.recovered < count.injected for count in counts.values()))
 
 

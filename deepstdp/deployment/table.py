@@ -1,9 +1,13 @@
 """A conversion as tables: accuracy over time, layers, energy."""
 
+from textwrap import fill
 from typing import Any
 
 from deepstdp.files import Record
 from deepstdp.tables import markdown_table
+
+_WIDTH = 100
+"""Of a line of text, at most."""
 
 
 def conversion_tables(record: Record) -> str:
@@ -79,7 +83,7 @@ def _end_to_end(record: Record) -> str:
         f"{joules['spiking']:.2f} uJ in float32. The float pipeline's reduction takes "
         f"{joules['float_reduction']:.2f} uJ."
     )
-    return "\n".join([*markdown_table(header, rows), "", note])
+    return "\n".join([*markdown_table(header, rows), "", fill(note, _WIDTH)])
 
 
 def _layers(record: Record) -> str:
@@ -121,7 +125,7 @@ def _energy(record: Record) -> str:
         )
         for name, of_one in energy["microjoules"].items()
     ]
-    return "\n".join([operations, "", *markdown_table(header, rows)])
+    return "\n".join([fill(operations, _WIDTH), "", *markdown_table(header, rows)])
 
 
 def _percent(value: float | None) -> str:

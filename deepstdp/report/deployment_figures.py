@@ -86,6 +86,5 @@ def _draw_energy(axis: Axes, energy: Record) -> None:
         bars = axis.bar(places, values, 0.25, color=COLOURS[i], label=label)
         axis.bar_label(bars, fmt="%.3g", fontsize=8)
     axis.set_xticks(range(len(names)), names)
-    axis.set_yscale("log")
     axis.set(title="energy of an image (µJ), 45 nm")
     axis.legend(frameon=False)
