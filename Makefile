@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test slow test-readers lint docs clean
+.PHONY: demo test slow test-readers test-loggers lint docs clean
 
 demo: $(STAMP)  ## Deep-STDP against k-means on scikit-learn's digits, in about two minutes
 	$(BIN)/deepstdp compare --config configs/digits.yaml --methods stdp,kmeans,untrained \
@@ -20,12 +20,25 @@ test-readers: $(VENV)-norse $(VENV)-sinabs  ## exported files by readers that as
 	$(VENV)-norse/bin/python -m pytest tests/deployment/exchange -k norse
 	$(VENV)-sinabs/bin/python -m pytest tests/deployment/exchange -k sinabs
 
-# An environment for each, which sees the packages of the first behind its own.
+test-loggers: $(VENV)-loggers  ## curves in MLflow and Weights & Biases
+	$(VENV)-loggers/bin/python -m pytest tests/test_loggers.py
+
+# Environments that see the packages of the first behind their own.
 PURELIB := import sysconfig; print(sysconfig.get_path("purelib"))
-$(VENV)-%: $(STAMP)
+define BESIDE_THE_FIRST
 	$(PYTHON) -m venv $@
 	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PURELIB)')')" \
 		> "$$($@/bin/python -c '$(PURELIB)')/first.pth"
+endef
+
+$(VENV)-loggers: $(STAMP)
+	$(BESIDE_THE_FIRST)
+	$@/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt mlflow-skinny wandb 'pytorch-lightning>=2.6.6'
+	touch $@
+
+$(VENV)-%: $(STAMP)
+	$(BESIDE_THE_FIRST)
 	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--constraint constraints.txt $* pbr
 	touch $@
@@ -43,7 +56,7 @@ docs: $(STAMP)  ## the docs site, in site/index.html
 	$(BIN)/zensical build
 
 clean:  ## remove the environment and the caches, keep the runs
-	rm -rf $(VENV) $(VENV)-norse $(VENV)-sinabs .pytest_cache .mypy_cache .ruff_cache .hypothesis site
+	rm -rf $(VENV) $(VENV)-norse $(VENV)-sinabs $(VENV)-loggers .pytest_cache .mypy_cache .ruff_cache .hypothesis site
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and \

@@ -1,11 +1,12 @@
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from lightning_fabric.loggers.logger import Logger
 
 from deepstdp import UserError, run_experiment
-from deepstdp.loggers import make_logger
+from deepstdp.loggers import PROJECT, make_logger
 from tests.small_runs import small
 
 pytestmark = pytest.mark.usefixtures("three_blocks")
@@ -63,6 +64,37 @@ def test_tensorboard_reads_what_was_logged(tmp_path, few_digits):
     assert found == [(r["epoch"], pytest.approx(r["loss"])) for r in run.metrics()]
     run_experiment(small(seed=1), path, dataset=few_digits, overwrite=True)
     assert not (path / "tensorboard").exists(), "it belongs to the run"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy
+def test_mlflow_has_every_epoch(tmp_path, few_digits, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="make test-loggers installs it")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    logger = make_logger("mlflow", tmp_path / "run")
+    run = run_experiment(small(), tmp_path / "run", dataset=few_digits, logger=logger)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (found,) = client.search_runs([client.get_experiment_by_name(PROJECT).experiment_id])
+    assert (found.info.run_name, found.info.status) == ("run", "FINISHED")
+    assert found.data.params["clustering/method"] == "stdp"
+    losses = [(m.step, m.value) for m in client.get_metric_history(found.info.run_id, "loss")]
+    assert losses == [(r["epoch"], r["loss"]) for r in run.metrics()]
+
+
+def test_weights_and_biases_have_every_epoch(tmp_path, few_digits, monkeypatch):
+    pytest.importorskip("wandb", reason="make test-loggers installs it")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    path = tmp_path / "run"
+    logger = make_logger("wandb", path)
+    run = run_experiment(small(), path, dataset=few_digits, logger=logger)
+    logger.experiment.finish()
+    (file,) = path.glob("wandb/offline-run-*/run-*.wandb")
+    missing = {str(record["loss"]).encode() for record in run.metrics()}
+    deadline = time.monotonic() + 20  # a process of its own writes it
+    while missing and time.monotonic() < deadline:
+        content = file.read_bytes()
+        missing = {loss for loss in missing if loss not in content}
+        time.sleep(0.1)
+    assert not missing
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
