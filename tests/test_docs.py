@@ -1,6 +1,7 @@
 """The docs: what they show runs, what they link to is there, what is made from code is current."""
 
 import json
+import pydoc
 import re
 import runpy
 from pathlib import Path
@@ -79,6 +80,15 @@ def _leaves(node) -> list[str]:
 def test_the_site_has_every_page():
     listed = _leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
     assert sorted(listed) == [page.relative_to(DOCS).as_posix() for page in PAGES]
+
+
+def test_what_the_reference_of_python_names_is_there_and_documented():
+    names = re.findall(r"^::: (\S+)$", (DOCS / "reference" / "python.md").read_text(), re.MULTILINE)
+    assert len(names) > 10
+    for name in names:
+        found = pydoc.locate(name)
+        assert found is not None, name
+        assert found.__doc__, name
 
 
 def test_the_reference_of_commands_is_current(monkeypatch):

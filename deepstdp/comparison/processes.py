@@ -19,6 +19,8 @@ USER_ERROR = 65
 SECONDS_TO_STOP = 10.0
 """What a worker has to finish its step and write a checkpoint."""
 
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
+
 _THREAD_SETTINGS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -30,6 +32,20 @@ _THREAD_SETTINGS = (
 def thread_settings(n_threads: int) -> dict[str, str]:
     """Environment of a worker that computes on so many threads."""
     return dict.fromkeys(_THREAD_SETTINGS, str(n_threads))
+
+
+def kill_with_children(leader: int) -> None:
+    """End a process that leads a group, and the group.
+
+    Windows has none; there each process ends by itself when the one that started it is gone.
+
+    Raises:
+        ProcessLookupError: it is gone.
+    """
+    if hasattr(os, "killpg"):
+        os.killpg(leader, _KILL)
+    else:
+        os.kill(leader, _KILL)
 
 
 class Worker:
@@ -79,7 +95,7 @@ class Worker:
             raise UserError(self._last_line())
         if code == 1:  # Python's, for an exception, which the log ends with
             raise TrialDied(f"{self._last_line()} (see {self._log})")
-        if code == -signal.SIGKILL:
+        if code == -_KILL:
             raise TrialDied("killed by SIGKILL: was there enough memory?")
         if code < 0:
             raise TrialDied(f"killed by {signal.Signals(-code).name} (see {self._log})")
@@ -96,7 +112,7 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            kill_with_children(self._process.pid)
 
     def _last_line(self) -> str:
         with self._log.open("rb") as log:

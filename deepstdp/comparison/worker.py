@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from deepstdp.comparison.processes import SECONDS_TO_STOP, USER_ERROR
+from deepstdp.comparison.processes import SECONDS_TO_STOP, USER_ERROR, kill_with_children
 from deepstdp.config import Config
 from deepstdp.config_files import load_config
 from deepstdp.errors import UserError
@@ -54,7 +54,7 @@ def _end_with_parent() -> None:
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(SECONDS_TO_STOP)
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    kill_with_children(os.getpid())
 
 
 if __name__ == "__main__":

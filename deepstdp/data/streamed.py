@@ -222,8 +222,10 @@ class Streamed(Images):
 
 def _loader(chunks: _Chunks, requests: _Requests, workers: int) -> DataLoader[Chunk]:
     # Not "fork": this process may run the threads of numba and CUDA, which a fork would break.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    prepared = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
+    context = multiprocessing.get_context("forkserver" if prepared else "spawn")
+    if prepared:
+        context.set_forkserver_preload([__name__])
     with _starting_workers():
         return DataLoader(
             chunks,

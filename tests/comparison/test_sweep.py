@@ -15,6 +15,7 @@ import torch
 from deepstdp.cli import main
 from deepstdp.comparison import executors
 from deepstdp.comparison.executors import Processes
+from deepstdp.comparison.processes import kill_with_children
 from deepstdp.comparison.ray_executor import cores_for_each
 from deepstdp.processes import usable_cpus
 from deepstdp.run_lock import LOCK, alone_in
@@ -267,6 +268,17 @@ def test_no_cluster_where_ray_address_says_is_one_line(compare, tmp_path, capsys
     err = capsys.readouterr().err
     assert err.startswith("deepstdp: error: there is no Ray cluster at RAY_ADDRESS 127.0.0.1:9 (")
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("has_groups", [True, False])
+def test_a_process_is_ended_with_or_without_groups(monkeypatch, has_groups):
+    if not has_groups:  # as on Windows
+        monkeypatch.delattr(os, "killpg")
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
+        kill_with_children(process.pid)
+        assert process.wait(10) == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        kill_with_children(process.pid)
 
 
 @pytest.fixture

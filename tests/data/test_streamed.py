@@ -98,6 +98,13 @@ def test_worker_processes(class_folder):
     assert torch.equal(images.take(torch.arange(3)), expected[:3])
 
 
+def test_worker_processes_where_none_is_prepared(class_folder, monkeypatch):
+    """As on Windows."""
+    monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
+    data = load(class_folder, workers=1)
+    assert_same(data, load(class_folder, "memory"))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(st.integers(0, 9), max_size=12),
