@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from deepstdp.config import BackboneConfig, ClusteringConfig, ReductionConfig, STDPConfig
 from deepstdp.data import InMemory
 from deepstdp.errors import UserError
 from deepstdp.files import load_tensors, save_tensors
@@ -80,28 +81,53 @@ AMID_AN_EPOCH, BETWEEN_EPOCHS = 2 * STEPS + 4, 2 * STEPS + 1
         ("stdp", {"reassign_every": 3}, AMID_AN_EPOCH),
         *((method, {}, AMID_AN_EPOCH) for method in ("stdp", "kmeans", "kmeans-warm", "sinkhorn")),
         *((method, SWAPPED, AMID_AN_EPOCH) for method in ("stdp", "kmeans-warm", "sinkhorn")),
+        ("random", {}, AMID_AN_EPOCH),
     ],
 )
 def test_a_killed_run_goes_on_to_the_same_bytes(
     tmp_path, few_digits, before_step, monkeypatch, method, recipe, n
 ):
     config = small(method, epochs=4, checkpoint_minutes=0.0, **recipe)
-    whole = run_experiment(config, tmp_path / "whole", dataset=few_digits)
+    monkeypatch.setattr(Loop, "measure", once(Loop.measure))
+    goes_on_to_the_same_bytes(config, tmp_path, few_digits, before_step, n)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"reduction": ReductionConfig(n_components=32, max_samples=200)},
+        {"reduction": ReductionConfig(n_components=32, align=False)},
+        {"clustering": ClusteringConfig(n_clusters=20, stdp=STDPConfig(persistent=False))},
+        {"clustering": ClusteringConfig(method="supervised", n_clusters=10)},
+        {"backbone": BackboneConfig(levels=4, head_hidden=16)},
+    ],
+    ids=["max_samples", "no alignment", "not persistent", "supervised", "levels and hidden head"],
+)
+def test_so_does_one_with_other_parts(tmp_path, few_digits, before_step, part):
+    config = replace(small(epochs=4, checkpoint_minutes=0.0), **part)
+    goes_on_to_the_same_bytes(config, tmp_path, few_digits, before_step, AMID_AN_EPOCH)
+
+
+def goes_on_to_the_same_bytes(config, folder, dataset, before_step, n) -> None:
+    """Kill a run before its n-th step and resume it."""
+    whole = run_experiment(config, folder / "whole", dataset=dataset)
     before_step(n, kill)
     with pytest.raises(Killed):
-        run_experiment(config, tmp_path / "broken", dataset=few_digits)
+        run_experiment(config, folder / "broken", dataset=dataset)
     before_step.clear()
-    monkeypatch.setattr(Loop, "measure", not_again(Loop.measure))
-    broken = run_experiment(config, tmp_path / "broken", dataset=few_digits, resume=True)
+    broken = run_experiment(config, folder / "broken", dataset=dataset, resume=True)
     equal(broken, whole)
     assert not (broken.path / "checkpoints").exists()
 
 
-def not_again(measure):
-    """What was measured before the first epoch must come from the checkpoint."""
+def once(measure):
+    """What was measured before the first epoch of a run must come from the checkpoint."""
+    seen = []
 
     def checked(self, epoch):
-        assert epoch > 0
+        if epoch == 0:
+            seen.append(epoch)
+            assert len(seen) <= 2, "a run that is resumed measures the untrained network again"
         return measure(self, epoch)
 
     return checked
