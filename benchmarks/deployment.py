@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.hardware import save
 from deepstdp.comparison.statistics import estimate
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.accuracy import difference_in_points
+from deepstdp.deployment.energy import cheapest_arithmetic
 from deepstdp.deployment.run import convert_and_measure
 from deepstdp.deployment.source import Source
 from deepstdp.run_dir import RunDir
@@ -38,8 +38,7 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
     record = convert_and_measure(source, config).record
     at = next(p for p in record["curve"] if p["timesteps"] == config.timesteps)
     energy = record["energy"]
-    arithmetic = "int8" if "int8" in energy["microjoules"] else "float32"
-    joules = energy["microjoules"][arithmetic]
+    joules, after = energy["microjoules"][cheapest_arithmetic(energy)], record["end_to_end"]
     return {
         "convnet": 100 * record["linear_probe_accuracy"],
         "points": at["points"]["mean"],
@@ -52,8 +51,7 @@ def measure(source: Source, settings: dict[str, Any]) -> dict[str, float]:
         "synaptic_operations_per_mac": energy["synaptic_operations"] / energy["convnet_macs"],
         "joules_ratio": joules["spiking"] / joules["convnet"],
         "joules_ratio_held": joules["spiking_held"] / joules["convnet"],
-        "microjoules_behind": record["end_to_end"]["microjoules"]["spiking"],
-        "microjoules_behind_float": record["end_to_end"]["microjoules"]["float_reduction"],
+        **{f"microjoules_{key}": value for key, value in after["microjoules"].items()},
         "gained": at["points"]["gained"],
         "lost": at["points"]["lost"],
     }
@@ -69,30 +67,23 @@ COLUMNS = {
     "synaptic_operations_per_mac": ("ops/MAC", "{:.2f}"),
     "joules_ratio": ("J", "{:.2f}"),
     "joules_ratio_held": ("J held", "{:.2f}"),
-    "microjoules_behind": ("uJ behind", "{:.2f}"),
-    "microjoules_behind_float": ("float", "{:.2f}"),
+    "microjoules_reduction": ("uJ reduction", "{:.2f}"),
+    "microjoules_float_reduction": ("float", "{:.2f}"),
+    "microjoules_clustering": ("uJ neurons", "{:.3f}"),
+    "gained": ("gained", "{:.1f}"),
+    "lost": ("lost", "{:.1f}"),
 }
 """What is shown of what ``measure`` finds."""
 
 
 def table(ways: dict[str, dict[str, Any]]) -> str:
     """A row a way."""
-    header = ("", *(title for title, _ in COLUMNS.values()), "disagreements")
-    rows = []
-    for name, found in ways.items():
-        cells = [cell(found[key], form) for key, (_, form) in COLUMNS.items()]
-        pooled = found["disagreements"]
-        ends = "[{:+.1f}, {:+.1f}]".format(*pooled["ci95"])
-        rows.append((name, *cells, f"+{pooled['gained']} -{pooled['lost']} {ends}"))
+    header = ("", *(title for title, _ in COLUMNS.values()))
+    rows = [
+        (name, *(cell(found[key], form) for key, (_, form) in COLUMNS.items()))
+        for name, found in ways.items()
+    ]
     return "\n".join(markdown_table(header, rows))
-
-
-def pool(found: list[dict[str, float]], n_images: int) -> dict[str, Any]:
-    """Means over runs; gained and lost images as those of one network and all images."""
-    pooled: dict[str, Any] = {key: estimate([one[key] for one in found]) for key in found[0]}
-    gained, lost = (int(sum(one[key] for one in found)) for key in ("gained", "lost"))
-    pooled["disagreements"] = difference_in_points(n_images * len(found), gained, lost)
-    return pooled
 
 
 def cell(value: Any, form: str) -> str:
@@ -114,11 +105,12 @@ def main() -> None:
         for name, settings in WAYS.items():
             of_runs[name].append(measure(source, settings))
             print(path, name, json.dumps(of_runs[name][-1]), flush=True)
-    n_images = len(source.truth.val)
-    ways = {name: pool(found, n_images) for name, found in of_runs.items()}
+    ways = {
+        name: {key: estimate([one[key] for one in found]) for key in found[0]}
+        for name, found in of_runs.items()
+    }
     print(table(ways))
-    counts = {"n_runs": len(args.runs), "n_images": n_images}
-    save("deployment", counts | {"settings": WAYS, "ways": ways, "runs": of_runs})
+    save("deployment", {"n_runs": len(args.runs), "settings": WAYS, "ways": ways, "runs": of_runs})
 
 
 if __name__ == "__main__":

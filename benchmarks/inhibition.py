@@ -19,9 +19,9 @@ from torch import Tensor
 from benchmarks.deployment import cell
 from benchmarks.hardware import save
 from deepstdp.clustering import STDPPseudoLabels
-from deepstdp.comparison.statistics import estimate
+from deepstdp.comparison.statistics import estimate, paired_difference
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.accuracy import clusters_of
+from deepstdp.deployment.accuracy import cluster_reference
 from deepstdp.deployment.all_spiking import AllSpiking
 from deepstdp.deployment.reduction import SpikingReduction
 from deepstdp.deployment.source import Source
@@ -29,31 +29,20 @@ from deepstdp.run_dir import RunDir
 from deepstdp.tables import markdown_table
 
 
-class Fixed(SpikingReduction):
-    """Without inhibition: the same threshold for all images."""
-
-    def answer(
-        self, spikes: UInt8[Tensor, "b t d"], inhibition: float = 0.0
-    ) -> UInt8[Tensor, "b t i"]:
-        """See ``SpikingReduction``."""
-        return super().answer(spikes, inhibition)
-
-
 @dataclass(frozen=True)
 class Exact(SpikingReduction):
     """Each image's threshold is what the length of its own vector asks for."""
 
-    gain: float
+    gain: float = 1.0
 
-    def answer(
-        self, spikes: UInt8[Tensor, "b t d"], inhibition: float = 0.0
-    ) -> UInt8[Tensor, "b t i"]:
+    def answer(self, spikes: UInt8[Tensor, "b t d"]) -> UInt8[Tensor, "b t i"]:
         """See ``SpikingReduction``."""
         vectors = spikes.to(self.weight.dtype).mean(dim=1) @ self.weight + self.bias
         answers = []
         for one, length in zip(spikes, vectors.norm(dim=1).tolist(), strict=True):
-            own = Fixed(self.weight, self.bias, length / self.gain, self.wanted)
-            answers.append(own.answer(one[None], inhibition))
+            threshold = length / self.gain
+            own = SpikingReduction(self.weight, self.bias, threshold, self.wanted, inhibition=0.0)
+            answers.append(own.answer(one[None]))
         return torch.cat(answers)
 
 
@@ -66,20 +55,18 @@ def measure(source: Source) -> dict[str, float]:
     follows = SpikingReduction.fit(
         model.reducer, source.fitted_features(config), network.layers[-1].scale, gain
     )
-    parts = (follows.weight, follows.bias, follows.threshold, follows.wanted)
     kinds = {
         "divisive inhibition": follows,
-        "none": Fixed(*parts),
-        "exact": Exact(*parts, gain),
+        "none": replace(follows, inhibition=0.0),
+        "exact": Exact(**vars(follows), gain=gain),
     }
-    expected = clusters_of(model, source.val_features)
-    again = model.clusterer.retest(model.reducer.transform(source.val_features))
-    retest = (again.labels.cpu().numpy() == expected).mean()
+    expected, reference = cluster_reference(model, source.val_features, source.truth)
     shown, found = source.shown_val(), {}
     pipeline = AllSpiking(network, follows, model.clusterer, config.timesteps)
     for name, reduction in kinds.items():
         clusters = replace(pipeline, reduction=reduction).clusters(shown).cpu().numpy()
-        found[name] = 100 * float((clusters == expected).mean() - retest)
+        agreement = (clusters == expected).mean()
+        found[name] = 100 * float(agreement - reference["retest_agreement"])
     return found
 
 
@@ -92,8 +79,8 @@ def main() -> None:
         print(path, runs[-1], flush=True)
     pooled: dict[str, Any] = {name: estimate([one[name] for one in runs]) for name in runs[0]}
     for name in ("none", "exact"):
-        paired = [one[name] - one["divisive inhibition"] for one in runs]
-        pooled[f"{name}, against divisive inhibition"] = estimate(paired)
+        ours, theirs = ([one[key] for one in runs] for key in (name, "divisive inhibition"))
+        pooled[f"{name}, against divisive inhibition"] = paired_difference(ours, theirs)
     header = ("thresholds", "same cluster, minus retest")
     print("\n".join(markdown_table(header, [(n, cell(v, "{:+.1f}")) for n, v in pooled.items()])))
     save("inhibition", {"pooled": pooled, "runs": runs})

@@ -18,8 +18,8 @@ from typing import get_args
 from benchmarks.hardware import save
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.exchange.dialects import DIALECTS
-from deepstdp.deployment.exchange.nir_file import LastLayer
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
+from deepstdp.deployment.readout import LastLayer
 from deepstdp.files import Record
 from deepstdp.run_dir import RunDir
 

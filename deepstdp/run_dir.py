@@ -245,8 +245,12 @@ class RunDir:
     # Checkpoints: named by epochs done and steps of the next one, so that names sort.
 
     def fingerprint(self) -> str:
-        """SHA-256 of the weights, by which what was made from a run knows it again."""
-        return hashlib.sha256((self.path / "weights.safetensors").read_bytes()).hexdigest()
+        """SHA-256 of network and clusterer, by which what was made from a run knows it again."""
+        digest = hashlib.sha256()
+        for name in ("weights.safetensors", "clustering.safetensors"):
+            with (self.path / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
     def save_checkpoint(
         self, number: tuple[int, int], tensors: Tensors, info: Record, n_kept: int

@@ -20,11 +20,12 @@ from deepstdp.config.deployment import ConversionConfig, Reset
 from deepstdp.config_files import parse
 from deepstdp.deployment.exchange.convnet import SUFFIX, export_onnx, verify_onnx
 from deepstdp.deployment.exchange.dialects import DIALECTS, Target
-from deepstdp.deployment.exchange.nir_file import LastLayer, read_nir
+from deepstdp.deployment.exchange.nir_file import read_nir
 from deepstdp.deployment.exchange.origin import find_origin
 from deepstdp.deployment.exchange.spiking import export_nir, verify_nir
+from deepstdp.deployment.readout import LastLayer
 from deepstdp.deployment.table import kept_line
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, printable
 from deepstdp.progress import ConsoleProgress
 from deepstdp.run_dir import RunDir
 
@@ -105,7 +106,7 @@ def verify_parser() -> ArgumentParser:
         parser,
         "--run",
         type=str | None,
-        help="the run that it was exported from (default: looked for beside FILE and in runs)",
+        help="the run that it was exported from (default: one beside FILE or in runs, for NIR)",
     )
     add_other_data(parser)
     return parser
@@ -129,5 +130,5 @@ def _origin(path: Path, args: Namespace) -> RunDir:
     if path.suffix == SUFFIX:
         raise UserError(f"{path.name} does not say which run it is of: name it with --run RUN")
     run = find_origin(read_nir(path).run, (path.parent, Path("runs")), args.trust_code)
-    print(f"run: {run.path}")
+    print(printable(f"run: {run.path}"))
     return run

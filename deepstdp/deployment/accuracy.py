@@ -48,14 +48,8 @@ def compare(
         probe = LinearProbe.fit(train, labels, config)
         classes = probe.classes(val).cpu().numpy()
         record["linear_probe_accuracy"] = float((classes == truth.val).mean())
-    clusters = clusters_of(model, val)
-    if clusters is not None:
-        assert model.clusterer is not None
-        again = model.clusterer.retest(model.reducer.transform(val))
-        if again is not None:
-            record["retest_agreement"] = _share(again.labels.cpu().numpy() == clusters)
-        if truth is not None:
-            record |= agreement_with_labels(clusters, truth.val)
+    clusters, reference = cluster_reference(model, val, truth)
+    record |= reference
     for n_steps, features in spiking.items():
         point: Record = {
             "timesteps": n_steps,
@@ -70,6 +64,22 @@ def compare(
             point["cluster_agreement"] = _share(clusters_of(model, features) == clusters)
         record["curve"].append(point)
     return record
+
+
+def cluster_reference(
+    model: Model, val: Features, truth: Truth | None
+) -> tuple[Int64[ndarray, "n"] | None, Record]:
+    """The float pipeline's clusters, how far it repeats them, and what they tell of labels."""
+    clusters, record = clusters_of(model, val), Record()
+    if clusters is None:
+        return None, record
+    assert model.clusterer is not None
+    again = model.clusterer.retest(model.reducer.transform(val))
+    if again is not None:
+        record["retest_agreement"] = _share(again.labels.cpu().numpy() == clusters)
+    if truth is not None:
+        record |= agreement_with_labels(clusters, truth.val)
+    return clusters, record
 
 
 def clusters_of(model: Model, features: Features) -> Int64[ndarray, "n"] | None:
@@ -88,27 +98,17 @@ def compare_clusters(
 
 
 def paired_points(ours: Bool[ndarray, "n"], theirs: Bool[ndarray, "n"]) -> Record:
-    """Difference of two accuracies on the same images (see ``difference_in_points``)."""
-    gained, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    return difference_in_points(len(ours), gained, lost)
-
-
-def difference_in_points(n: int, gained: int, lost: int) -> Record:
     """Difference of two accuracies on the same images, in points, and its 95 % interval.
 
-    With b images gained and c lost, of n, the difference is (b - c) / n. For the interval half an
-    image is added to each of the four kinds (Agresti and Min 2005), so that no disagreement is not
-    taken for certainty: with b, c and n so enlarged, d = (b - c) / n and its standard error is
-    sqrt(((b + c) / n - d^2) / n).
-
-    Args:
-        n: images.
-        gained: that only we get right.
-        lost: that only they get right.
+    With b images gained, that only we get right, and c lost, that only they do, of n, the
+    difference is (b - c) / n. For the interval half an image is added to each of the four kinds
+    (Agresti and Min 2005), so that no disagreement is not taken for certainty: with b, c and n so
+    enlarged, d = (b - c) / n and its standard error is sqrt(((b + c) / n - d^2) / n).
 
     Returns:
-        ``mean`` and ``ci95`` in points, ``gained`` and ``lost``.
+        ``mean`` and ``ci95`` in points, ``gained`` and ``lost`` in images.
     """
+    n, gained, lost = len(ours), int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     difference = (gained - lost) / n
     more, ours_alone, theirs_alone = n + 2, gained + 0.5, lost + 0.5
     d = (ours_alone - theirs_alone) / more

@@ -18,6 +18,7 @@ from deepstdp.data.images import Images as StoredImages
 from deepstdp.deployment.inputs import behind_front_end
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
+from deepstdp.model import Model
 from deepstdp.spiking.encoding import pack
 from deepstdp.spiking.inputs import SpikeInput
 from deepstdp.spiking.layer import label
@@ -26,6 +27,13 @@ Images = Float[Tensor, "n c h w"]
 
 Trains = UInt8[Tensor, "_ t _"]
 """Spikes of each neuron in each step."""
+
+
+def neurons_of(model: Model) -> STDPPseudoLabels | None:
+    """A run's STDP neurons, if they take features as they are."""
+    clusterer = model.clusterer
+    is_direct = isinstance(clusterer, STDPPseudoLabels) and clusterer.encoding == "direct"
+    return clusterer if is_direct else None  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

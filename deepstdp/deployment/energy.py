@@ -36,22 +36,32 @@ class Assumption:
 ASSUMPTIONS = (Assumption("float32", 0.9, 4.6, None), Assumption("int8", 0.1, 0.3, 8))
 
 
-def energy_behind(operations: Operations, reduction_macs: int) -> Record:
-    """Microjoules of what follows the ConvNet, whose weights are real numbers, for an image.
+def energy_after_convnet(
+    operations: Operations, reduction_macs: int, in_whole_numbers: bool
+) -> Record:
+    """Microjoules of what follows the ConvNet, for an image.
 
-    ``spiking``: ACs of reduction and STDP neurons. ``float_reduction``: MACs of the reduction
-    alone, since the float pipeline's STDP neurons get spikes as well.
+    ``reduction``: ACs in float32, its weights being real numbers; ``float_reduction``: MACs of the
+    float pipeline's. ``clustering``: ACs of the STDP neurons, which the float pipeline has too.
 
     Args:
         operations: of both.
-        reduction_macs: D x P of the float pipeline's reduction.
+        reduction_macs: D x P.
+        in_whole_numbers: whether synapses have 8 bits (``arithmetic`` fixed).
     """
-    float32 = ASSUMPTIONS[0]
-    acs = operations.reduction + operations.biases + operations.clustering
+    float32, int8 = ASSUMPTIONS
+    of_neurons = int8 if in_whole_numbers else float32
+    acs = operations.reduction + operations.biases
     return {
-        "spiking": acs * float32.picojoules_ac / 1e6,
+        "reduction": acs * float32.picojoules_ac / 1e6,
         "float_reduction": reduction_macs * float32.picojoules_mac / 1e6,
+        "clustering": operations.clustering * of_neurons.picojoules_ac / 1e6,
     }
+
+
+def cheapest_arithmetic(record: Record) -> str:
+    """Of those that the weights of an ``energy`` allow."""
+    return list(record["microjoules"])[-1]
 
 
 def energy(layers: Sequence[LayerMeasure], n_steps: int, weight_bits: int | None) -> Record:

@@ -32,12 +32,14 @@ class SpikingReduction:
         bias: (P,) -m W.
         threshold: theta(0).
         wanted: n*.
+        inhibition: k; 0 leaves the threshold where it is.
     """
 
     weight: Float[Tensor, "d p"]
     bias: Float[Tensor, "p"]
     threshold: float
     wanted: float
+    inhibition: float = INHIBITION
 
     @classmethod
     def fit(
@@ -57,15 +59,8 @@ class SpikingReduction:
         rates = (reducer.transform(features).abs() * gain).clamp(max=1)
         return cls(projection * scale, bias, length / gain, rates.sum(dim=1).mean().item())
 
-    def answer(
-        self, spikes: UInt8[Tensor, "b t d"], inhibition: float = INHIBITION
-    ) -> UInt8[Tensor, "b t i"]:
-        """Spikes of the on neurons, then of the off neurons: 2 P in all.
-
-        Args:
-            spikes: of the ConvNet's last layer.
-            inhibition: k; 0 leaves the threshold where it is.
-        """
+    def answer(self, spikes: UInt8[Tensor, "b t d"]) -> UInt8[Tensor, "b t i"]:
+        """Spikes of the on neurons, then of the off neurons: 2 P in all."""
         currents = spikes.to(self.weight.dtype) @ self.weight + self.bias
         n, n_steps, p = currents.shape
         v = currents.new_zeros(n, 2 * p)
@@ -76,5 +71,5 @@ class SpikingReduction:
             fired[:, t] = v >= threshold
             v = v - threshold * fired[:, t]
             excess = fired[:, t].sum(dim=1, keepdim=True) / self.wanted - 1
-            threshold = threshold * torch.exp(inhibition * excess)
+            threshold = threshold * torch.exp(self.inhibition * excess)
         return fired.to(torch.uint8)

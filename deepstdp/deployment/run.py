@@ -11,8 +11,8 @@ from torch import Tensor
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config.deployment import ConversionConfig
 from deepstdp.deployment.accuracy import clusters_of, compare_clusters
-from deepstdp.deployment.all_spiking import AllSpiking
-from deepstdp.deployment.energy import energy, energy_behind
+from deepstdp.deployment.all_spiking import AllSpiking, neurons_of
+from deepstdp.deployment.energy import energy, energy_after_convnet
 from deepstdp.deployment.layer_measures import measure_layers
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.reduction import SpikingReduction
@@ -86,9 +86,8 @@ def convert_and_measure(
     source: Source, config: ConversionConfig, progress: Progress = SILENT
 ) -> Converted:
     """The spiking network, and how far it does what the run does; nothing is written."""
-    clusterer = source.model.clusterer
-    has_neurons = isinstance(clusterer, STDPPseudoLabels) and clusterer.encoding == "direct"
-    if config.learn and not has_neurons:
+    clusterer, neurons = source.model.clusterer, neurons_of(source.model)
+    if config.learn and neurons is None:
         method = source.config.clustering.method
         raise UserError(
             f"learn: the clusters of this run are by {method}, not by STDP neurons that take "
@@ -118,19 +117,20 @@ def convert_and_measure(
         ],
         "energy": costs[at],
     }
-    if not has_neurons:
+    if neurons is None:
         if isinstance(clusterer, STDPPseudoLabels):
             progress.line(
                 f"the STDP neurons of this run take features by encoding {clusterer.encoding}, not "
                 "as they are (direct): nothing is spikes from end to end"
             )
         return Converted(network, None, record)
-    pipeline, record["end_to_end"] = _end_to_end(source, network, shown, config, progress)
+    pipeline, record["end_to_end"] = _end_to_end(source, neurons, network, shown, config, progress)
     return Converted(network, pipeline, record)
 
 
 def _end_to_end(
     source: Source,
+    neurons: STDPPseudoLabels,
     network: SpikingNetwork,
     shown: Float[Tensor, "n c h w"],
     config: ConversionConfig,
@@ -138,11 +138,10 @@ def _end_to_end(
 ) -> tuple[AllSpiking, Record]:
     """The clusters by spikes alone, before and after learning from spikes."""
     model = source.model
-    assert isinstance(model.clusterer, STDPPseudoLabels)
     few = source.fitted_features(config)
-    scale, gain = network.layers[-1].scale, model.clusterer.gain
+    scale, gain = network.layers[-1].scale, neurons.gain
     reduction = SpikingReduction.fit(model.reducer, few, scale, gain)
-    pipeline = AllSpiking(network, reduction, model.clusterer, config.timesteps)
+    pipeline = AllSpiking(network, reduction, neurons, config.timesteps)
     float_clusters = clusters_of(model, source.val_features)
     assert float_clusters is not None
     with progress.busy("spikes from end to end"):
@@ -150,7 +149,8 @@ def _end_to_end(
     record = compare_clusters(before, float_clusters, source.truth)
     operations = pipeline.operations(_few(shown))
     record["operations"] = asdict(operations)
-    record["microjoules"] = energy_behind(operations, reduction.weight.numel())
+    macs, in_whole_numbers = reduction.weight.numel(), neurons.config.fixed_point
+    record["microjoules"] = energy_after_convnet(operations, macs, in_whole_numbers)
     if not config.learn:
         return pipeline, record
     with progress.busy("learning from spikes"):

@@ -34,6 +34,7 @@ NETWORK, CLUSTERS = "network.safetensors", "clusters.safetensors"
 
 _PLAIN = ("threshold", "start", "reset", "scale", "multispike")
 _GEOMETRY = ("stride", "padding")
+_INHIBITION = ("threshold", "wanted", "inhibition")
 
 
 def save_network(path: Path, network: SpikingNetwork) -> None:
@@ -110,7 +111,7 @@ def save_clusters(path: Path, pipeline: AllSpiking, origin: str) -> None:
     reduction, clusterer = pipeline.reduction, pipeline.clusterer
     affine = {"weight": reduction.weight, "bias": reduction.bias}
     info = {
-        "reduction": {"threshold": reduction.threshold, "wanted": reduction.wanted},
+        "reduction": {name: getattr(reduction, name) for name in _INHIBITION},
         "n_clusters": clusterer.n_clusters,
         "seed": clusterer.seed,
         "stdp": asdict(clusterer.config),

@@ -1,13 +1,13 @@
 """What is converted: the ConvNet of a run as a chain, and its images behind the front end."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int, Int64, UInt8
 from torch import Tensor
 
 from deepstdp.config import Config
@@ -18,6 +18,7 @@ from deepstdp.deployment.conversion import LayerFit, convert
 from deepstdp.deployment.folding import Connection, fold
 from deepstdp.deployment.inputs import behind_front_end
 from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.deployment.readout import LastLayer, compare_readout, readout, require_neurons
 from deepstdp.deployment.relative_error import relative_error
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import Truth
@@ -56,6 +57,7 @@ class Source:
         dataset: of the run.
         connections: the folded ConvNet.
         val_rows: the validation images that are measured on.
+        readout: what follows the ConvNet, if it does (see ``readout``).
     """
 
     config: Config
@@ -63,10 +65,15 @@ class Source:
     dataset: Dataset
     connections: list[Connection]
     val_rows: np.ndarray
+    readout: list[Connection] = field(default_factory=list)
 
     @classmethod
     def open(
-        cls, run: RunDir, progress: Progress = SILENT, other_data: Mapping[str, Any] = NONE
+        cls,
+        run: RunDir,
+        progress: Progress = SILENT,
+        other_data: Mapping[str, Any] = NONE,
+        last_layer: LastLayer = "features",
     ) -> "Source":
         """Load a run and its images.
 
@@ -74,12 +81,14 @@ class Source:
             run: a finished run.
             progress: follows the decoding.
             other_data: settings of ``DataConfig`` that differ from the run's.
+            last_layer: where the chain that is converted ends.
 
         Raises:
-            UserError: the run is unfinished, its images are not there, or its network has layers
-                that no spiking neuron stands for.
+            UserError: the run is unfinished, its images are not there, its network has layers
+                that no spiking neuron stands for, or it has no STDP neurons for a readout.
         """
         model, shape = load_for_spikes(run)
+        neurons = require_neurons(model) if last_layer == "clusters" else None
         config = run.config()
         dataset = images_for(config, shape, other_data, progress).to(model.device)
         front_end = model.network.eval().front_end
@@ -89,7 +98,8 @@ class Source:
             ].shape
             connections = fold(model.network.backbone, (channels, height, width))
         rows = held_rows(len(dataset.val), MOST_MEASURED, config.seed)
-        source = cls(config, model, dataset, connections, rows)
+        behind = neurons and readout(model.reducer, neurons, connections[-1].out_shape)
+        source = cls(config, model, dataset, connections, rows, behind or [])
         source._check_connections()
         return source
 
@@ -112,7 +122,12 @@ class Source:
         """The spiking network, fitted to some of the training images."""
         some = self._shown(self.dataset.train, self.fitted_rows(config))
         with torch.no_grad():
-            return convert(self.connections, some, config)
+            return convert(self.chain, some, config)
+
+    @property
+    def chain(self) -> list[Connection]:
+        """All that is converted."""
+        return [*self.connections, *self.readout]
 
     def fitted_rows(self, config: ConversionConfig) -> Int64[np.ndarray, "m"]:
         """The training images that a conversion is fitted to."""
@@ -159,6 +174,21 @@ class Source:
         train = None if self.truth is None else self.train_features
         truth, config = self.truth, self.config.evaluation
         return compare(self.model, train, self.val_features, spiking, truth, config)
+
+    def kept(self, counts: Int[Tensor, "m o"], scale: float, n_steps: int) -> Record:
+        """What spikes of the chain's last layer tell, against the float pipeline.
+
+        Args:
+            counts: for ``shown_val``.
+            scale: what a spike in every step stands for.
+            n_steps: T.
+        """
+        unit = scale / n_steps
+        if not self.readout:
+            return self.compare({n_steps: counts * unit})
+        return compare_readout(
+            self.model, self.readout, self.val_features, counts, unit, n_steps, self.truth
+        )
 
     @cached_property
     def _train_rows(self) -> Int64[np.ndarray, "n"]:

@@ -3,6 +3,7 @@
 from textwrap import fill
 from typing import Any
 
+from deepstdp.deployment.energy import cheapest_arithmetic
 from deepstdp.files import Record
 from deepstdp.tables import markdown_table
 
@@ -29,13 +30,15 @@ def kept_line(record: Record) -> str:
     if "cluster_agreement" in point:
         again = _percent(record.get("retest_agreement"))
         parts.append(f"same cluster {point['cluster_agreement']:.1%} (retest {again}%)")
+    if "ties" in point:
+        parts.append(f"ties {point['ties']:.1%}")
     parts.append(f"error {point['relative_error']:.3f}")
     return "; ".join(parts)
 
 
 def _curve(record: Record) -> str:
     joules = record["energy"]["microjoules"]
-    arithmetic = list(joules)[-1]  # the cheapest
+    arithmetic = cheapest_arithmetic(record["energy"])
     header = (
         *("T", "linear probe %", "points [95 %]", "same class %", "same cluster %", "error"),
         f"uJ ({arithmetic})",
@@ -78,10 +81,10 @@ def _end_to_end(record: Record) -> str:
     operations, joules = found["operations"], found["microjoules"]
     note = (
         f"Behind the ConvNet an image takes {operations['reduction']:,.0f} synaptic operations and "
-        f"{operations['biases']:,.0f} biases of the reduction, and "
-        f"{operations['clustering']:,.0f} synaptic operations of the STDP neurons: "
-        f"{joules['spiking']:.2f} uJ in float32. The float pipeline's reduction takes "
-        f"{joules['float_reduction']:.2f} uJ."
+        f"{operations['biases']:,.0f} biases of the reduction ({joules['reduction']:.2f} uJ in "
+        f"float32; {joules['float_reduction']:.2f} in the float pipeline), and "
+        f"{operations['clustering']:,.0f} synaptic operations of the STDP neurons "
+        f"({joules['clustering']:.3f} uJ)."
     )
     return "\n".join([*markdown_table(header, rows), "", fill(note, _WIDTH)])
 

@@ -44,9 +44,10 @@ class LayerState:
         scales = (self.n_active, self.gain, self.v_threshold, self.trace_scale, self.mean_trace)
         return LayerState(self.synapses.to(device), self.theta.to(device), *scales)
 
-    def thresholds(self) -> Float[Tensor, "k"]:
-        """Firing thresholds, theta included; above zero, so that nothing fires without input."""
-        return (self.v_threshold + self.theta).clamp(min=_SMALLEST_THRESHOLD * self.v_threshold)
+    def thresholds(self, with_theta: bool = True) -> Float[Tensor, "k"]:
+        """Firing thresholds; above zero, so that nothing fires without input."""
+        theta = self.theta if with_theta else torch.zeros_like(self.theta)
+        return (self.v_threshold + theta).clamp(min=_SMALLEST_THRESHOLD * self.v_threshold)
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,7 @@ def circuit(
     else:
         scale, synapses = torch.ones((), device=state.theta.device), state.synapses.to(dtype)
 
-    threshold = state.thresholds()
-    if not with_theta:
-        threshold = torch.full_like(threshold, state.v_threshold)
+    threshold = state.thresholds(with_theta)
     inhibition = None
     if config.inhibition == "graded":
         amount = config.inhibition_strength * state.v_threshold

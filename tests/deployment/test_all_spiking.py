@@ -6,7 +6,7 @@ import torch
 from deepstdp.clustering import STDPPseudoLabels
 from deepstdp.config import STDPConfig
 from deepstdp.deployment.all_spiking import AllSpiking
-from deepstdp.deployment.energy import energy_behind
+from deepstdp.deployment.energy import energy_after_convnet
 from deepstdp.deployment.folding import Connection
 from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import IFLayer
@@ -75,6 +75,9 @@ def test_operations():
     assert found.biases == 2 * T
     assert found.clustering == 2 * reduced.sum() / 2
     assert found.clustering > 0
-    joules = energy_behind(found, reduction_macs=10)
-    assert joules["spiking"] == pytest.approx(0.9e-6 * (64 + 64 + reduced.sum().item()))
+    joules = energy_after_convnet(found, reduction_macs=10, in_whole_numbers=True)
+    assert joules["reduction"] == pytest.approx(0.9e-6 * (64 + 64))
     assert joules["float_reduction"] == pytest.approx(46e-6)
+    assert joules["clustering"] == pytest.approx(0.1e-6 * reduced.sum().item())
+    in_floats = energy_after_convnet(found, reduction_macs=10, in_whole_numbers=False)
+    assert in_floats["clustering"] == pytest.approx(0.9e-6 * reduced.sum().item())

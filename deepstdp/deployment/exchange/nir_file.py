@@ -7,7 +7,7 @@ found at the end, is in the metadata, since NIR has no place for it.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -18,6 +18,7 @@ from deepstdp.deployment.exchange.front_end import FrontEnd
 from deepstdp.deployment.inputs import InputCode
 from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
+from deepstdp.deployment.readout import LastLayer
 from deepstdp.errors import UserError
 from deepstdp.files import MISFITS, Record, whole
 from deepstdp.imports import require_extra
@@ -26,10 +27,6 @@ _MOST_STEPS = 100_000
 
 MARK = "deepstdp"
 """Key of the metadata that holds ours, as JSON."""
-
-
-LastLayer = Literal["features", "clusters"]
-"""What the last neurons of a file stand for."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ class NIRFile:
         last_layer: what its neurons stand for.
         scale: the feature, or score of a cluster, that a spike in every step stands for.
         run: fingerprint of the run that it was exported from.
-        relative_error: of the features to the ConvNet's, as it was measured then.
+        measured: what its spikes told then, against the float pipeline.
         expected: what a reader must find.
     """
 
@@ -148,7 +145,7 @@ class NIRFile:
     last_layer: LastLayer
     scale: float
     run: str
-    relative_error: float
+    measured: dict[str, float]
     expected: Expected
 
 
@@ -176,11 +173,13 @@ def read_nir(path: Path) -> NIRFile:
             last_layer=_last_layer(info["last_layer"]),
             scale=float(info["scale"]),
             run=str(info["run"]),
-            relative_error=float(info["measured"]["curve"][0]["relative_error"]),
+            measured=_numbers(info["measured"]["curve"][0]),
             expected=expected,
         )
     except MISFITS:
-        raise UserError(f"{path} was not written by deepstdp export: nothing to verify") from None
+        raise UserError(
+            f"{path} was not written by deepstdp export, or by another version: export it again"
+        ) from None
     if (
         not 1 <= found.n_steps <= _MOST_STEPS
         or not found.dt > 0
@@ -190,6 +189,11 @@ def read_nir(path: Path) -> NIRFile:
     if found.code.kind != "constant":
         raise UserError(f"{path}: its input is {found.code.kind}, which is never exported")
     return found
+
+
+def _numbers(record: Record) -> dict[str, float]:
+    """The entries that are numbers."""
+    return {k: float(v) for k, v in record.items() if isinstance(v, int | float)}
 
 
 def _last_layer(value: Any) -> LastLayer:

@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 
+from deepstdp.deployment.energy import cheapest_arithmetic
 from deepstdp.files import Record
 from deepstdp.report.figures import COLOURS
 from deepstdp.report.page.charts import GRAY, Chart, chart
@@ -81,7 +82,7 @@ def _energy_over_time(record: Record) -> Chart | None:
     points = [point for point in record["curve"] if "energy" in point]
     if not points:  # of older versions
         return None
-    name = list(record["energy"]["microjoules"])[-1]
+    name = cheapest_arithmetic(record["energy"])
     figure = go.Figure()
     for (key, kind), colour in zip(_KINDS[:2], COLOURS, strict=False):
         figure.add_scatter(

@@ -1,6 +1,7 @@
 """Exported files: replayed by hand-computed and real readers, and refused when they are wrong."""
 
 import json
+import os
 import re
 import shutil
 
@@ -178,10 +179,10 @@ def test_a_file_that_agrees_with_itself_alone_fails(run, exported, tmp_path, cap
     _, ours, kept, theirs = capsys.readouterr().out.splitlines()
     assert ours.startswith("NumPy: 0 of ")
     assert ": 0 of " in theirs
-    assert "error 1.000, the file says 0." in kept
+    assert "the file says relative_error 0." in kept
     scaled = rewritten(exported, tmp_path, lambda info: info.update(scale=10 * info["scale"]))
     assert main(["verify", str(scaled), "--run", str(run.path)]) == 1
-    assert ", the file says 0." in capsys.readouterr().out
+    assert ", the file says relative_error 0." in capsys.readouterr().out
 
 
 def test_a_file_that_its_reader_cannot_run_fails(run, exported, tmp_path, capsys):
@@ -370,7 +371,7 @@ def test_files_that_end_in_clusters(run, tmp_path, capsys, target):
     command = ["export", str(run.path), "--target", target, "--last_layer", "clusters", *QUICK]
     assert main([*command, "--out", str(path)]) == 0
     kept = capsys.readouterr().out.splitlines()[1]
-    said = re.fullmatch(r"same cluster (\S+)% \(retest \S+%\); error 0\.\d+", kept)
+    said = re.fullmatch(r"same cluster (\S+)% \(retest \S+%\); ties \S+%; error 0\.\d+", kept)
     counts = np.asarray(nir.read(path).metadata["spike_counts"])
     source = Source.open(run)
     clusters = clusters_of(source.model, source.val_features)
@@ -383,6 +384,13 @@ def test_files_that_end_in_clusters(run, tmp_path, capsys, target):
     assert kept_again == f"float pipeline: {kept}"
     assert all(": 0 of " in line for line in (front_end, ours, theirs))
 
+    def boast(info):
+        info["measured"]["curve"][0]["cluster_agreement"] = 0.999
+
+    wrong = rewritten(path, tmp_path, boast)
+    assert main(["verify", str(wrong), "--run", str(run.path)]) == 1
+    assert "the file says cluster_agreement 0.999" in capsys.readouterr().out
+
 
 def test_verify_finds_the_run_nearby(run, exported, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -391,7 +399,12 @@ def test_verify_finds_the_run_nearby(run, exported, tmp_path, monkeypatch, capsy
     assert f"is not in {tmp_path} or runs: name it with --run RUN" in capsys.readouterr().err
     other, origin = tmp_path / "runs" / "a", tmp_path / "runs" / "stdp" / "seed-0"
     shutil.copytree(run.path, other)
-    (other / "weights.safetensors").write_bytes(b"another run's")
+    (other / "clustering.safetensors").write_bytes(b"another run's")
+    shutil.copytree(run.path, tmp_path / "runs" / "b")
+    (tmp_path / "runs" / "b" / "config.yaml").unlink()  # no run at all
+    shutil.copytree(run.path, tmp_path / "runs" / "c")
+    (tmp_path / "runs" / "c" / "clustering.safetensors").unlink()
+    os.truncate(shutil.copytree(run.path, tmp_path / "runs" / "d") / "weights.safetensors", 2**42)
     shutil.copytree(run.path, origin)
     assert main(["verify", str(file)]) == 0
     assert f"run: {origin}" in capsys.readouterr().out
@@ -405,6 +418,9 @@ def test_another_last_layer_is_refused(run, exported, tmp_path):
     wrong = rewritten(exported, tmp_path, lambda info: info.update(last_layer="nonsense"))
     with pytest.raises(UserError, match="was not written by deepstdp export"):
         verify_nir(wrong, run)
+    old = rewritten(exported, tmp_path, lambda info: info.pop("last_layer"))
+    with pytest.raises(UserError, match="or by another version: export it again"):
+        verify_nir(old, run)
     other = rewritten(exported, tmp_path, lambda info: info.update(last_layer="clusters"))
     with pytest.raises(UserError, match=r"has spike counts of 359 x \d+, not 359 x 12"):
         verify_nir(other, run)
