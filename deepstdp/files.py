@@ -133,6 +133,19 @@ def parse_json(content: str | bytes, path: Path) -> Record:
     return record
 
 
+def checksum_of_files(paths: Iterable[Path]) -> str:
+    """SHA-256 of the SHA-256 of each file, which are not held in memory.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
+
+
 def save_tensors(path: Path, tensors: Tensors, info: Record) -> None:
     """Write named tensors, with a JSON record and a checksum of everything in the header."""
     contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}

@@ -3,7 +3,6 @@
 Each file is written whole or not at all; only ``metrics.jsonl`` grows by a line an epoch.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -24,6 +23,7 @@ from deepstdp.errors import UserError
 from deepstdp.files import (
     Record,
     Tensors,
+    checksum_of_files,
     labels_csv,
     load_tensors,
     make_folder,
@@ -242,15 +242,11 @@ class RunDir:
                 f"{self.path} has no {name}.safetensors: is the run finished?"
             ) from None
 
-    # Checkpoints: named by epochs done and steps of the next one, so that names sort.
-
     def fingerprint(self) -> str:
         """SHA-256 of network and clusterer, by which what was made from a run knows it again."""
-        digest = hashlib.sha256()
-        for name in ("weights.safetensors", "clustering.safetensors"):
-            with (self.path / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        return checksum_of_files(self.path / f"{n}.safetensors" for n in ("weights", "clustering"))
+
+    # Checkpoints: named by epochs done and steps of the next one, so that names sort.
 
     def save_checkpoint(
         self, number: tuple[int, int], tensors: Tensors, info: Record, n_kept: int

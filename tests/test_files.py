@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from deepstdp.config_files.mapping import read_mapping
 from deepstdp.data.numpy_file import read_arrays
 from deepstdp.errors import UserError
 from deepstdp.files import (
+    checksum_of_files,
     labels_csv,
     load_tensors,
     parse_json,
@@ -137,3 +139,14 @@ def test_a_pipe_that_never_ends_is_no_file(tmp_path, read):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match="is no file"):
         read(tmp_path / "pipe")
+
+
+def test_a_checksum_of_files_by_hand(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    paths[0].write_bytes(b"x")
+    paths[1].write_bytes(b"")
+    parts = b"".join(hashlib.sha256(content).digest() for content in (b"x", b""))
+    assert checksum_of_files(paths) == hashlib.sha256(parts).hexdigest()
+    assert checksum_of_files(reversed(paths)) != checksum_of_files(paths)
+    with pytest.raises(FileNotFoundError):
+        checksum_of_files([tmp_path / "c"])
