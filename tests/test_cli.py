@@ -99,7 +99,7 @@ def test_predict_and_broken_images(run_dir, tmp_path, capsys):
     arguments = ["predict", str(run_dir), str(tmp_path / "new")]
     assert main(arguments) == 2
     assert "bad.png" in capsys.readouterr().err
-    assert main([*arguments, "--on_error", "skip"]) == 0
+    assert main([*arguments, "--data.on_error", "skip"]) == 0
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 2
     assert "skipped" in captured.err

@@ -27,8 +27,8 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "wandb": ("deepstdp train --logger wandb", 'pip install "deepstdp[wandb]"'),
     "snntorch": ("deepstdp verify through snnTorch", "pip install snntorch nirtorch"),
     "spikingjelly": ("deepstdp verify through SpikingJelly", "pip install spikingjelly nirtorch"),
-    "norse": ("deepstdp verify through Norse", "pip install norse"),
-    "sinabs": ("deepstdp verify through sinabs", "pip install sinabs"),
+    "norse": ("deepstdp verify through Norse", "pip install --no-deps norse"),
+    "sinabs": ("deepstdp verify through sinabs", "pip install --no-deps sinabs pbr"),
 }
 """What an optional package is for, and how it is had."""
 

@@ -55,7 +55,7 @@ def predict_parser() -> ArgumentParser:
     add_run(parser, help="a run directory")
     parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
     parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")
-    parser.add_argument("--on_error", type=OnError, default="stop", help="skip what is no image")
+    parser.add_argument("--data.on_error", type=OnError, default="stop", help="as in train")
     parser.add_argument(
         "--spiking",
         type=str | None,
@@ -75,7 +75,7 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     size = height if height == width else None
     with ConsoleProgress() as progress:
         images, skipped = load_unlabelled(
-            [Path(path) for path in args.images], channels, size, args.on_error, progress
+            [Path(path) for path in args.images], channels, size, args.data.on_error, progress
         )
         stored = images.images.to(model.device)
         if spiking is None:

@@ -16,7 +16,7 @@ class DataConfig:
             ``train-{000..009}.tar``), or an ``.npz`` / ``.npy`` of images.
         classes: ``all``, ``first-N`` in naming order, or a list of class names.
         image_size: side length to which images are resized; null keeps their own size.
-        validation_fraction: share held out where the source has no validation split of its own,
+        validation_fraction: share held out, by the seed, where the source has no validation split,
             and for ``tuning``.
         split: ``official`` measures on the validation images; ``tuning`` never looks at them and
             measures on a share held out of the training images, so that settings can be chosen.

@@ -156,13 +156,18 @@ def _dotted(schema: type, prefix: str = "") -> Iterator[str]:
             yield from _dotted(field.type, f"{prefix}{field.name}.")
 
 
+_SYMBOLS = (("K", "n_clusters"), ("T", "n_timesteps"), ("T", "timesteps"))
+"""What the docs call settings for short."""
+
+
 def _nearest(name: str, known: Sequence[str]) -> str:
     """A hint: the nearest whole name, or else the one whose last part is nearest."""
     tails = {option.lstrip("-").rpartition(".")[2]: option for option in known}
     # "lr" stands for learning_rate.
     initials = {"".join(word[:1] for word in tail.split("_")): tail for tail in tails}
+    initials |= {symbol: tail for symbol, tail in _SYMBOLS if tail in tails}
     tail = name.lstrip("-").rpartition(".")[2]
-    if len(tail) > 1 and tail in initials:
+    if (len(tail) > 1 or tail in dict(_SYMBOLS)) and tail in initials:
         near = [tails[initials[tail]]]
     elif not (near := difflib.get_close_matches(name, known, n=1, cutoff=0.8)):
         near = [tails[t] for t in difflib.get_close_matches(tail, tails, n=1, cutoff=0.6)]

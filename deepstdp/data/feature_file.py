@@ -12,6 +12,9 @@ from deepstdp.errors import UserError, one_line
 _FEATURE_KEYS = ("features", "x", "X", "embeddings", "data", "arr_0")
 _LABEL_KEYS = ("labels", "y", "targets")
 
+_LONGEST_LINE = 1 << 20
+"""Characters of a line that are looked at."""
+
 
 @dataclass(frozen=True)
 class FeatureFile:
@@ -68,6 +71,21 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if path.suffix.lower() not in (".csv", ".txt"):
         return read_arrays(path, "features")
     try:
-        return {"features": np.loadtxt(path, delimiter=",", ndmin=2)}
+        n_titles = int(_begins_with_titles(path))
+        return {"features": np.loadtxt(path, delimiter=",", ndmin=2, skiprows=n_titles)}
     except Exception as error:  # text of any kind
         raise UserError(f"{path} cannot be read as CSV ({one_line(str(error))})") from None
+
+
+def _begins_with_titles(path: Path) -> bool:
+    """Whether nothing in the first line is a number; of a damaged sample something would be."""
+    with path.open(encoding="utf-8") as file:
+        return not any(map(_is_number, file.readline(_LONGEST_LINE).split(",")))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -80,7 +80,10 @@ def open_tree(path: Path) -> FileTree:
     elif path.suffix.lower() == ".zip":
         tree = ZipTree(path)
     else:
-        raise UserError(f"{path} is neither a folder, a .zip, an .npz nor an .npy")
+        raise UserError(
+            f"{path} is neither a folder, a .zip, a .tar, an .npz nor an .npy of images (deepstdp "
+            "cluster takes feature vectors)"
+        )
     # Archives and unpacked downloads often hold one folder: look into it.
     tops = {PurePosixPath(name).parts[0] for name in tree.names if not _is_hidden(name)}
     if len(tops) == 1 and any(f"{top}/" in name for top in tops for name in tree.names):

@@ -119,16 +119,20 @@ class RunView:
         return [epoch for epoch, _ in known], [value for _, value in known]
 
 
+_SIZES = ("n_train", "n_val", "class_names")
+
+
 def group_runs(views: Sequence[RunView]) -> dict[str, list[RunView]]:
     """Runs that differ in nothing but their seed and their machine, under the name of their folder.
 
-    A seed that is there again, or other images under the same name, make another group.
+    A seed that is there again makes another group; so do other images under the same name, as far
+    as their numbers and classes tell: which of them are held out may depend on the seed.
     """
     groups: dict[str, list[RunView]] = {}
     keys: dict[tuple[str, ...], str] = {}
     for view in views:
         recipe = dump_config(replace(on_any_machine(view.config), seed=0))
-        images = "" if view.summary is None else str(view.summary["val_images"])
+        images = str([(view.summary or {}).get(name) for name in _SIZES])
         again = 0
         while (key := (recipe, images, str(again))) in keys and _has_seed(groups[keys[key]], view):
             again += 1

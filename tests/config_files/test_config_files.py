@@ -63,6 +63,7 @@ def test_a_dump_holds_every_setting():
         ("trainig: {epochs: 3}", "unknown key trainig; did you mean training?"),
         ("training: {epoch: 3}", "unknown key training.epoch; did you mean training.epochs?"),
         ("training: {lr: 3}", "did you mean training.learning_rate?"),
+        ("clustering: {K: 3}", "did you mean clustering.n_clusters?"),
         ("clustering: {stdp: {tau: 3}}", "unknown key clustering.stdp.tau"),
         ("clustering: {n_timesteps: 3}", "did you mean clustering.stdp.n_timesteps?"),
         ("training: 3", "must hold settings"),

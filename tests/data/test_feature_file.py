@@ -22,6 +22,15 @@ def test_npz_may_hold_labels(tmp_path):
     assert data.labels.tolist() == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_line_of_titles_is_no_sample(tmp_path):
+    np.savetxt(tmp_path / "x.csv", X, delimiter=",", header="a,b c", comments="")
+    assert np.array_equal(read_features(tmp_path / "x.csv").features, X)
+    for damaged in ("1,2\n3,x\n", "1,x\n3,4\n", "a,b\n3,x\n"):
+        (tmp_path / "y.csv").write_text(damaged)
+        with pytest.raises(UserError, match="cannot be read as CSV .*'x'"):
+            read_features(tmp_path / "y.csv")
+
+
 def test_csv_and_labels_of_their_own(tmp_path):
     np.savetxt(tmp_path / "x.csv", X, delimiter=",")
     np.save(tmp_path / "y.npy", np.array(list("aabbcc")))

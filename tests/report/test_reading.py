@@ -30,8 +30,10 @@ def test_a_seed_counts_once(runs):
 
 def test_other_images_are_another_group_and_another_machine_is_not(runs):
     first, second = (RunView.read(run) for run in runs[:2])
-    other = replace(second, summary={**second.summary, "val_images": "others"})
+    other = replace(second, summary={**second.summary, "n_val": 7})
     assert len(group_runs([first, other])) == 2
+    held_out = replace(second, summary={**second.summary, "val_images": "as its seed has them"})
+    assert len(group_runs([first, held_out])) == 1
     elsewhere = replace(second, config=replace(second.config, accelerator="auto", devices=2))
     assert len(group_runs([first, elsewhere])) == 1
 

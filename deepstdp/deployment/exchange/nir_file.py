@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Float32, Int, UInt8
 
 from deepstdp.deployment.exchange.checks import read_foreign
 from deepstdp.deployment.exchange.dialects import Dialect
 from deepstdp.deployment.exchange.front_end import FrontEnd
-from deepstdp.deployment.inputs import InputCode
+from deepstdp.deployment.inputs import Constant, InputCode
 from deepstdp.deployment.layer import IFLayer
 from deepstdp.deployment.network import SpikingNetwork
 from deepstdp.deployment.readout import LastLayer
@@ -147,6 +148,17 @@ class NIRFile:
     run: str
     measured: dict[str, float]
     expected: Expected
+
+    def inputs(self, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n o h w"]:
+        """What the first layer receives in each step.
+
+        Args:
+            images: 0 to 255, of the size that the run was trained on.
+        """
+        shown = torch.from_numpy(self.front_end(images)).float()
+        code = self.code.encode(shown, self.n_steps)
+        assert isinstance(code, Constant)
+        return code.values.numpy()
 
 
 def read_nir(path: Path) -> NIRFile:
