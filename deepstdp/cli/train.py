@@ -7,13 +7,15 @@ from jsonargparse import ArgumentParser
 
 from deepstdp.comparison.table import time_shares
 from deepstdp.config_files import config_parser, parse, to_config
-from deepstdp.errors import UserError
+from deepstdp.errors import UserError, printable
 from deepstdp.files import Record
 from deepstdp.interruption import is_restarted
 from deepstdp.loggers import LoggerName, make_logger
 from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_run_figures
 from deepstdp.report.page import PAGE, write_report
+from deepstdp.report.page.verdict import verdict
+from deepstdp.report.reading import RunView, group_runs
 from deepstdp.run_dir import RunDir
 from deepstdp.runner import new_run_dir, run_experiment
 from deepstdp.runtime import launch
@@ -64,6 +66,7 @@ def train(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     summary = run.summary()
     assert summary is not None
     print(_closing(summary))
+    print(printable(verdict(group_runs([RunView.read(run)]))[0]))
     if figures:
         print("figures: " + ", ".join(figure.name for figure in figures))
     print(f"run: {path}\nreport: {write_report([run], path / PAGE)}")

@@ -11,7 +11,7 @@ from deepstdp.cli import main
         ("train photos", "unexpected photos: settings have names, see deepstdp train --help"),
         ("compare", "missing --out: deepstdp compare --help has an example"),
         ("export", "missing RUN and --out: deepstdp export --help has an example"),
-        ("verify x.nir", "missing --run: deepstdp verify --help has an example"),
+        ("verify", "missing FILE: deepstdp verify --help has an example"),
         (
             "train --data.image_size x",
             "data.image_size takes a whole number or null, not x",

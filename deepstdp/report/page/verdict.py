@@ -64,7 +64,7 @@ def _of_group(name: str, views: Sequence[RunView]) -> str:
     level = _percent([p for p, _ in pairs])
     return (
         f"{name}: {word(low, high)} the untrained network. {_probe(level)} "
-        f"{100 * gain['mean']:+.1f} points over untrained [{low:+.1f}, {high:+.1f}], "
+        f"{100 * gain['mean']:+.1f} points against the untrained one's [{low:+.1f}, {high:+.1f}], "
         f"{len(pairs)} seeds."
     )
 
@@ -74,8 +74,8 @@ def _one_seed(name: str, probe: float, untrained: float, view: RunView) -> str:
     n_val = view.summary["n_val"] if view.summary else 1
     return (
         f"{name}: {word(gain - half, gain + half)} the untrained network. "
-        f"The linear probe has {probe:.1%}, {gain:+.1f} points over untrained; {n_val} images tell "
-        f"differences of {half:.1f} points, and one seed says nothing of other seeds."
+        f"The linear probe has {probe:.1%}, {gain:+.1f} points against the untrained one's; on "
+        f"{n_val} images less than {half:.1f} may be chance, and one seed says nothing of others."
     )
 
 

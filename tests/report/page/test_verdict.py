@@ -42,7 +42,7 @@ def test_several_seeds_are_judged_by_their_interval(view):
     views = [view(0.6), view(0.62), view(0.64)]
     said = verdict({"a": views})[0]
     assert "better than" in said
-    assert "+12.0 points over untrained [+7.0, +17.0], 3 seeds" in said
+    assert "+12.0 points against the untrained one's [+7.0, +17.0], 3 seeds" in said
     assert "not distinguishable" in verdict({"a": [view(0.4), view(0.62), view(0.64)]})[0]
 
 
