@@ -210,7 +210,9 @@ def _numbers(record: Record) -> dict[str, float]:
 
 def _last_layer(value: Any) -> LastLayer:
     """See ``LastLayer``; a ValueError if it is none."""
-    return get_args(LastLayer)[get_args(LastLayer).index(value)]
+    if value not in get_args(LastLayer):
+        raise ValueError(f"no last layer is {value}")
+    return value
 
 
 def _written_threshold(layer: IFLayer) -> float:
