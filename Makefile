@@ -53,7 +53,7 @@ docs: $(STAMP)  ## the docs site, in site/index.html
 		--constraint constraints.txt --editable '.[docs]'
 	$(BIN)/python docs/reference/write_commands.py
 	$(BIN)/python docs/notebooks/write_pages.py
-	$(BIN)/zensical build
+	$(BIN)/zensical build --clean --strict
 
 clean:  ## remove the environment and the caches, keep the runs
 	rm -rf $(VENV) $(VENV)-norse $(VENV)-sinabs $(VENV)-loggers .pytest_cache .mypy_cache .ruff_cache .hypothesis site

@@ -1,12 +1,15 @@
 """Deep-STDP in a notebook: images in, a trained run out."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
@@ -14,8 +17,10 @@ from deepstdp.config import Config
 from deepstdp.config_files import load_config, with_settings
 from deepstdp.data import GIVEN, dataset_of
 from deepstdp.data.arrays import fit_images
+from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.errors import UserError
 from deepstdp.files import Record
+from deepstdp.interruption import Interrupted
 from deepstdp.model import Model, load_model
 from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.run_dir import RunDir
@@ -25,6 +30,17 @@ Images = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
 """(N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, uint8 or float in [0, 1]."""
 
 
+@contextmanager
+def _options_as_arguments() -> Iterator[None]:
+    """What is said of options, said of arguments: ``--resume`` is ``resume=True`` here."""
+    try:
+        yield
+    except (UserError, Interrupted) as error:
+        said = re.sub(r"--(resume|overwrite)\b", r"\1=True", str(error))
+        raise type(error)(re.sub(r"--(?=[a-z])", "", said)) from None
+
+
+@_options_as_arguments()
 def train(
     images: Images | str | Path,
     labels: Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."] | None = None,
@@ -109,7 +125,8 @@ class Result:
         found = self.run.summary()
         if found is None:
             raise UserError(
-                f"{self.run.path} is not finished: its train command, with --resume, goes on"
+                f"{self.run.path} is not finished: its train command, with --resume, goes on "
+                "(in Python resume=True)"
             )
         self.summary: Record = found
 
@@ -132,21 +149,34 @@ class Result:
     def _loaded(self) -> tuple[Model, tuple[int, int, int]]:
         return load_model(self.run)
 
-    def features(self, images: Images) -> Float32[np.ndarray, "n d"]:
-        """The network's features of images, which are brought to the size it was trained on."""
-        return self.model.features(self._fit(images)).float().cpu().numpy()
+    def features(self, images: Images | str | Path) -> Float32[np.ndarray, "n d"]:
+        """The network's features of images, which are brought to the size it was trained on.
 
-    def predict(self, images: Images) -> Int64[np.ndarray, "n"]:
-        """The cluster of each image.
+        Args:
+            images: an array, or the path of an image, a folder, a zip, shards or a NumPy file.
 
         Raises:
-            UserError: the run clustered nothing.
+            UserError: they cannot be read, or do not fit the network.
+        """
+        return self.model.features(self._fit(images)).float().cpu().numpy()
+
+    def predict(self, images: Images | str | Path) -> Int64[np.ndarray, "n"]:
+        """The cluster of each image.
+
+        Args:
+            images: as for ``features``; of a path, in the order of ``deepstdp predict``.
+
+        Raises:
+            UserError: the run clustered nothing, or as for ``features``.
         """
         return self.model.assign(self._fit(images)).labels.cpu().numpy()
 
-    def _fit(self, images: Images) -> Tensor:
+    def _fit(self, images: Images | str | Path) -> Tensor:
         _, (channels, height, width) = self._loaded
         size = height if height == width else None
+        if isinstance(images, (str, Path)):
+            found, _ = load_unlabelled([Path(images)], channels, size, "stop", SILENT)
+            return found.images.take(torch.arange(len(found)))
         return fit_images(_array(images), channels, size, "images")
 
     def report(self, out: str | Path | None = None) -> Path:

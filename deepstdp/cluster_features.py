@@ -45,20 +45,3 @@ def _timed(
     seconds = time.perf_counter() - start
     quality = cluster_quality(data.features, clusters, n_clusters, data.labels, seed)
     return clusters, quality | {"seconds": seconds}
-
-
-def quality_table(columns: dict[str, Record]) -> str:
-    """One line a number, one column a method."""
-    names = list(dict.fromkeys(name for record in columns.values() for name in record))
-    width = max(map(len, names))
-    lines = [" " * width + "".join(f"  {method:>8}" for method in columns)]
-    for name in names:
-        cells = (_cell(record.get(name)) for record in columns.values())
-        lines.append(f"{name:<{width}}" + "".join(f"  {cell:>8}" for cell in cells))
-    return "\n".join(lines)
-
-
-def _cell(value: float | int | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,20 +1,27 @@
 """A trained run on images: its own again, or others."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
 
 from deepstdp.config import Config
 from deepstdp.data import Dataset, load_dataset
 from deepstdp.errors import UserError
 from deepstdp.evaluation.measure import (
     Metrics,
+    Predictions,
+    Truth,
     measure_assignment,
     measure_features,
     predict_classes,
 )
-from deepstdp.model import load_model
+from deepstdp.evaluation.paired import paired_points
+from deepstdp.files import Record
+from deepstdp.model import Model, load_model, untrained
 from deepstdp.pipeline import truth_of
 from deepstdp.progress import SILENT, Progress
 from deepstdp.run_dir import RunDir
@@ -51,9 +58,31 @@ def images_for(
     return dataset
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What a trained run is worth on a data set.
+
+    Attributes:
+        source: where its images are.
+        n_train: images that linear probe and k-NN learn from, and whose clusters are measured.
+        n_val: images that accuracies are of.
+        trained: what was measured; of no labels, no accuracy.
+        untrained: accuracies of the network before its first step.
+        points: by accuracy, how many points the training gained on the same images, with a 95 %
+            interval (see ``paired_points``).
+    """
+
+    source: str
+    n_train: int
+    n_val: int
+    trained: Metrics
+    untrained: Metrics
+    points: dict[str, Record]
+
+
 def evaluate(
     run: RunDir, data_overrides: Mapping[str, Any], progress: Progress = SILENT
-) -> Metrics:
+) -> Evaluation:
     """Measure frozen features and clusters on a data set; nothing is trained but the probe.
 
     Args:
@@ -67,10 +96,13 @@ def evaluate(
     model, shape = load_model(run)
     config = run.config()
     dataset = images_for(config, shape, data_overrides, progress).to(model.device)
-    truth = truth_of(dataset)
-    train = model.features(dataset.train.images, progress)
-    val = model.features(dataset.val.images, progress)
-    metrics = measure_features(predict_classes(train, val, truth, config.evaluation), truth)
+    truth, before = truth_of(dataset), None
+    if truth is not None:
+        fresh = untrained(model, config, shape)
+        before = predict_classes(*_features(fresh, dataset, progress), truth, config.evaluation)
+    train, val = _features(model, dataset, progress)
+    after = predict_classes(train, val, truth, config.evaluation)
+    metrics = measure_features(after, truth)
     if model.clusterer is not None and model.clusterer.can_predict:
         reduced, val_reduced = model.reducer.transform(train), model.reducer.transform(val)
         metrics |= measure_assignment(
@@ -80,4 +112,34 @@ def evaluate(
             model.clusterer.retest(reduced),
             truth,
         )
+    return Evaluation(
+        source=data_overrides.get("source", config.data.source),
+        n_train=len(dataset.train),
+        n_val=len(dataset.val),
+        trained=_known(metrics),
+        untrained=_known(measure_features(before, truth)),
+        points=_points(after, before, truth),
+    )
+
+
+def _features(
+    model: Model, dataset: Dataset, progress: Progress
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "m d"]]:
+    """Of both splits."""
+    train, val = dataset.train.images, dataset.val.images
+    return model.features(train, progress), model.features(val, progress)
+
+
+def _known(metrics: Metrics) -> Metrics:
     return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _points(
+    after: Predictions | None, before: Predictions | None, truth: Truth | None
+) -> dict[str, Record]:
+    if after is None or before is None or truth is None:
+        return {}
+    return {
+        f"{name}_accuracy": paired_points(classes == truth.val, getattr(before, name) == truth.val)
+        for name, classes in vars(after).items()
+    }

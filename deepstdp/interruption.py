@@ -13,9 +13,6 @@ EXIT_CODE = 75
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-_RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
-"""How often torchrun, or SLURM after a requeue, has started this command before."""
-
 
 class Interrupted(KeyboardInterrupt):
     """A run was told to stop, and has written a checkpoint from which it can go on."""
@@ -77,8 +74,3 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(TERMINATED)
-
-
-def is_restarted() -> bool:
-    """Whether torchrun or SLURM has started this command before, so that it is to go on."""
-    return any(os.environ.get(name, "0") not in ("", "0") for name in _RESTARTS)

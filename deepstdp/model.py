@@ -239,6 +239,21 @@ def load_model(
     return model, (channels, height, width)
 
 
+def untrained(model: Model, config: Config, input_shape: tuple[int, int, int]) -> Model:
+    """A trained model before its first step: initial weights, its own normalisation, no clusters.
+
+    Args:
+        model: of a run whose parts its config names.
+        config: the run's.
+        input_shape: (C, H, W) of the images that it takes.
+    """
+    blank, k = torch.zeros(1, *input_shape, dtype=torch.uint8), config.clustering.n_clusters
+    network = build_network(config.backbone, blank, k, config.seed)
+    network.front_end.load_state_dict(model.network.front_end.state_dict())
+    network = network.to(model.device, model.network.dtype)
+    return replace(model, network=network, clusterer=None, extract_features=network.features)
+
+
 def _input_shape(run: RunDir, info: Record) -> tuple[int, int, int]:
     found = info.get("input_shape")
     match found:

@@ -36,12 +36,12 @@ from deepstdp.files import (
 )
 from deepstdp.run_lock import LOCK
 
-CONFIG = "config.yaml"
-"""By which a run's folder is known."""
+CONFIG, METRICS = "config.yaml", "metrics.jsonl"
+"""By which a run's folder is known, and what grows as it goes on."""
 
 _OWN_FILES = {
     CONFIG,
-    "metrics.jsonl",
+    METRICS,
     "summary.json",
     "labels.csv",
     "examples.npz",
@@ -202,14 +202,14 @@ class RunDir:
 
     def append_metrics(self, record: Record) -> None:
         """Add one epoch."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())  # a checkpoint of this epoch may follow
 
     def metrics(self) -> list[Record]:
         """All epochs so far; a line cut short by a crash is left out."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / METRICS
         if not path.exists():
             return []
         lines = read_record(path).splitlines(keepends=True)
@@ -221,7 +221,7 @@ class RunDir:
             r for r in self.metrics() if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch
         ]
         lines = [json.dumps(record) + "\n" for record in kept]
-        write_atomically(self.path / "metrics.jsonl", "".join(lines).encode())
+        write_atomically(self.path / METRICS, "".join(lines).encode())
 
     # Tensors: safetensors, never pickle.
 

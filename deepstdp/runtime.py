@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 
 from deepstdp.config import Config
 from deepstdp.errors import first_line
+from deepstdp.launcher import is_first_process
 from deepstdp.processes import ALONE, DistributedGroup, Group, shared_error
 from deepstdp.progress import quiet
 
@@ -28,8 +29,6 @@ _LOOK_SECONDS = 1.0
 
 _PARENT = "DEEPSTDP_FIRST_PROCESS"
 """Tells the processes that a run starts which one started them."""
-
-_RANK_VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
 
 @dataclass(frozen=True)
@@ -110,12 +109,6 @@ def _leave() -> None:
 def one_process(accelerator: str = "auto") -> Runtime:
     """A process alone, on one device, in single precision."""
     return Runtime(_fabric(accelerator, 1, 1, "32-true"), ALONE)
-
-
-def is_first_process() -> bool:
-    """Whether this process speaks for its run, told before anything is launched."""
-    ranks = (os.environ.get(name) for name in _RANK_VARIABLES)
-    return int(next((rank for rank in ranks if rank is not None), 0)) == 0
 
 
 def _fabric(accelerator: str, devices: int | str, num_nodes: int, precision: Any) -> Fabric:

@@ -52,6 +52,25 @@ def test_images_of_any_layout_give_the_same(result, digits):
         result.predict(np.zeros((2, 8, 8, 3), dtype=np.uint8))
 
 
+def test_images_of_a_path(result, digits, tmp_path):
+    images, _ = digits
+    np.save(tmp_path / "new.npy", images[:5])
+    from_array = result.features(images[:5])
+    np.testing.assert_array_equal(result.features(tmp_path / "new.npy"), from_array)
+    clusters = result.predict(str(tmp_path / "new.npy"))
+    np.testing.assert_array_equal(clusters, result.predict(images[:5]))
+    with pytest.raises(UserError, match="new.png does not exist"):
+        result.predict(tmp_path / "new.png")
+
+
+def test_errors_name_arguments_and_no_options(result, digits):
+    with pytest.raises(UserError, match="give resume=True or overwrite=True$"):
+        deepstdp.train(digits[0], run_dir=result.path, verbose=False)
+    settings = {"data.loading": "stream"}
+    with pytest.raises(UserError, match="give data.loading memory"):
+        deepstdp.train(digits[0], settings=settings, run_dir=result.path.parent / "x")
+
+
 def test_in_a_notebook(result):
     html = result._repr_html_()
     assert "untrained" in html
@@ -94,7 +113,7 @@ def test_a_run_goes_on_where_it_was_stopped(digits, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_step", stopped)
-        with pytest.raises(KeyboardInterrupt, match="--resume goes on from"):
+        with pytest.raises(KeyboardInterrupt, match="resume=True goes on from"):
             train("stopped")
     n_steps = 0
 

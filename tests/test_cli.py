@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from deepstdp import STDPClustering
-from deepstdp.cli import COMMANDS, main
+from deepstdp.cli import main
+from deepstdp.cli.commands import COMMANDS
 from tests.helpers import image_bytes
 
 FAST = [
@@ -49,12 +51,28 @@ def test_train_says_what_it_did(run_dir, capsys):
 def test_evaluate_prints_what_the_run_measured(run_dir, capsys):
     capsys.readouterr()
     assert main(["evaluate", str(run_dir)]) == 0
-    printed = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
-    final = json.loads((run_dir / "summary.json").read_text())["final"]
-    assert float(printed["linear_probe_accuracy"]) == pytest.approx(
-        final["linear_probe_accuracy"], abs=1e-3
-    )
-    assert "nmi_labels" in printed
+    out = capsys.readouterr().out
+    printed = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    summary = json.loads((run_dir / "summary.json").read_text())
+    for name in ("linear_probe_accuracy", "knn_accuracy"):
+        both = [summary[part][name] for part in ("final", "untrained")]
+        assert [float(cell) for cell in printed[name]] == pytest.approx(both, abs=1e-3)
+    assert printed["nmi_labels"][1] == "-"
+    assert f"accuracies are of {summary['n_val']} images" in out
+    assert f"other {summary['n_train']}" in " ".join(out.split())
+    assert re.search(r"knn_accuracy: \w.* the untrained network, [+-]\d+\.\d points \[", out)
+
+
+def test_evaluate_without_labels_says_so(run_dir, tmp_path, capsys):
+    (tmp_path / "new").mkdir()
+    for i in range(20):
+        (tmp_path / "new" / f"{i}.png").write_bytes(image_bytes(12 * i))
+    capsys.readouterr()
+    assert main(["evaluate", str(run_dir), "--data.source", str(tmp_path / "new")]) == 0
+    out = capsys.readouterr().out
+    assert "have no labels, so that nothing says" in " ".join(out.split())
+    assert "n_empty_clusters" in out
+    assert "accura" not in out
 
 
 def test_evaluate_on_other_images(run_dir, tiny_zip, capsys):

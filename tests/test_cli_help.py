@@ -7,7 +7,8 @@ from importlib.metadata import version
 
 import pytest
 
-from deepstdp.cli import COMMANDS, main
+from deepstdp.cli import main
+from deepstdp.cli.commands import COMMANDS
 from deepstdp.cli.help import OFTEN
 
 ONE_SCREEN = 36
@@ -29,6 +30,14 @@ def rejoined(shown: list[str]) -> list[str]:
     return whole
 
 
+def test_what_needs_no_command_is_not_waited_for():
+    code = (
+        "import sys\nfrom deepstdp.cli import main\nmain(['--version']), main(['--help'])\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_one_screen_with_an_example(name, capsys):
     for ask in ("--help", "-h"):
@@ -40,7 +49,7 @@ def test_help_is_one_screen_with_an_example(name, capsys):
     example = shown[shown.index("example:") + 1]
     assert example.startswith(f"  deepstdp {name}")
     options = [word for word in example.split() if word.startswith("--")]
-    assert set(options) <= set(COMMANDS[name][0]()._option_string_actions)
+    assert set(options) <= set(COMMANDS[name].parser()._option_string_actions)
 
 
 def test_help_for_a_section(capsys):
@@ -55,7 +64,7 @@ def test_help_for_a_section(capsys):
     assert "--training.epochs" not in section
     assert main(["train", "--help", "all"]) == 0
     every = capsys.readouterr().out
-    settings = COMMANDS["train"][0]()._option_string_actions
+    settings = COMMANDS["train"].parser()._option_string_actions
     assert all(name in every for name in settings if "." in name and not name.endswith("+"))
 
 

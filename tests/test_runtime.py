@@ -8,7 +8,7 @@ import torch
 
 from deepstdp.config import Config
 from deepstdp.errors import UserError
-from deepstdp.runtime import _PARENT, is_first_process, launch, one_process
+from deepstdp.runtime import _PARENT, launch, one_process
 
 
 def test_one_process_on_the_cpu():
@@ -29,18 +29,6 @@ def test_a_device_that_is_not_there_is_one_line():
 def test_a_precision_that_the_cpu_does_not_have():
     with pytest.raises(UserError, match="16-mixed"):
         launch(Config(accelerator="cpu", precision="16-mixed"))
-
-
-@pytest.mark.parametrize(
-    ("variables", "first"),
-    [({}, True), ({"RANK": "0"}, True), ({"RANK": "3", "LOCAL_RANK": "0"}, False)],
-)
-def test_who_speaks_is_known_before_the_launch(monkeypatch, variables, first):
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert is_first_process() is first
 
 
 def test_a_process_whose_first_one_is_gone_already_ends():

@@ -15,7 +15,16 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own, or from its own package.
 LAYERS = [
     {"errors", "progress", "tables"},
-    {"keyed_random", "imports", "interruption", "config", "files", "processes", "run_lock"},
+    {
+        "keyed_random",
+        "imports",
+        "interruption",
+        "config",
+        "files",
+        "processes",
+        "run_lock",
+        "launcher",
+    },
     {"runtime"},
     {"config_files", "data"},
     {"backbones", "run_dir"},

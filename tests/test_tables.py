@@ -1,6 +1,6 @@
 import pytest
 
-from deepstdp.tables import duration, markdown_table
+from deepstdp.tables import duration, markdown_table, number_table
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,13 @@ def test_columns_are_aligned():
         "| a   | long |",
         "| --- | ---- |",
         "| bcd | 1    |",
+    ]
+
+
+def test_numbers_side_by_side():
+    table = number_table({"stdp": {"nmi": 0.72349, "empty": 0}, "untrained": {"nmi": 1.0}})
+    assert table.splitlines() == [
+        "           stdp  untrained",
+        "nmi       0.723      1.000",
+        "empty         0          -",
     ]

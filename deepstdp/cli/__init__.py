@@ -3,24 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 
-from jsonargparse import ArgumentParser
-
-from deepstdp.cli.cluster import cluster, cluster_parser
-from deepstdp.cli.compare import compare, compare_parser
-from deepstdp.cli.completion import completion, completion_parser
-from deepstdp.cli.convert import convert, convert_parser
-from deepstdp.cli.doctor import doctor, doctor_parser
-from deepstdp.cli.download import download_parser, fetch
-from deepstdp.cli.exchange import export, export_parser, verify, verify_parser
-from deepstdp.cli.help import help_screen, is_help, topic_of
-from deepstdp.cli.report import report, report_parser
-from deepstdp.cli.study import study, study_parser
-from deepstdp.cli.train import train, train_parser
-from deepstdp.cli.trained import evaluate, evaluate_parser, predict, predict_parser
-from deepstdp.cli.watch import watch, watch_parser
+from deepstdp.cli.commands import COMMANDS
 from deepstdp.errors import UserError, printable
 from deepstdp.interruption import (
     EXIT_CODE,
@@ -28,7 +14,7 @@ from deepstdp.interruption import (
     Interrupted,
     terminated_like_interrupted,
 )
-from deepstdp.runtime import is_first_process
+from deepstdp.launcher import is_first_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,40 +61,18 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise UserError(
             f"unknown command '{name}': there are {', '.join(COMMANDS)}; deepstdp --help explains"
         )
-    make_parser, command = COMMANDS[name]
-    if is_help(rest):
-        print(help_screen(make_parser(), topic_of(rest)))
+    command = COMMANDS[name]
+    if not {"-h", "--help"}.isdisjoint(rest):
+        from deepstdp.cli.help import help_screen, topic_of  # with PyTorch, as the commands
+
+        print(help_screen(command.parser(), topic_of(rest)))
         return 0
-    return command(make_parser(), rest) or 0
+    return command(rest)
 
 
 def _overview() -> str:
     lines = ["usage: deepstdp COMMAND [options]", "", "commands:"]
-    lines += [f"  {name:<10} {make().description}" for name, (make, _) in COMMANDS.items()]
+    lines += [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
     return "\n".join(
         [*lines, "", "deepstdp COMMAND --help shows its options, deepstdp --version the version."]
     )
-
-
-def _makers() -> dict[str, Callable[[], ArgumentParser]]:
-    return {name: make for name, (make, _) in COMMANDS.items()}
-
-
-# A command returns its exit code; None is 0.
-Command = tuple[Callable[[], ArgumentParser], Callable[[ArgumentParser, Sequence[str]], int | None]]
-COMMANDS: dict[str, Command] = {
-    "download": (download_parser, fetch),
-    "train": (train_parser, train),
-    "compare": (compare_parser, compare),
-    "study": (study_parser, study),
-    "watch": (watch_parser, watch),
-    "report": (report_parser, report),
-    "evaluate": (evaluate_parser, evaluate),
-    "predict": (predict_parser, predict),
-    "cluster": (cluster_parser, cluster),
-    "convert": (convert_parser, convert),
-    "export": (export_parser, export),
-    "verify": (verify_parser, verify),
-    "doctor": (doctor_parser, doctor),
-    "completion": (completion_parser, lambda *given: completion(_makers(), *given)),
-}

@@ -9,7 +9,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from deepstdp.cli.options import command_parser, require_folder
-from deepstdp.cluster_features import cluster_with_kmeans, cluster_with_stdp, quality_table
+from deepstdp.cluster_features import cluster_with_kmeans, cluster_with_stdp
 from deepstdp.clustering import STDPClustering
 from deepstdp.clustering.stdp.estimator import SETTINGS
 from deepstdp.config import STDPConfig
@@ -18,15 +18,12 @@ from deepstdp.data.feature_file import read_features
 from deepstdp.errors import UserError
 from deepstdp.files import labels_csv, write_atomically
 from deepstdp.progress import ConsoleProgress
+from deepstdp.tables import number_table
 
 
 def cluster_parser() -> ArgumentParser:
     """Options of ``deepstdp cluster``."""
-    parser = command_parser(
-        "cluster",
-        "Cluster a file of features by STDP; no network is trained.",
-        "features.npz --n_clusters 30 --compare kmeans",
-    )
+    parser = command_parser("cluster", "features.npz --n_clusters 30 --compare kmeans")
     parser.add_argument(
         "features", help=".npy, .npz or .csv of (N, P) features or (N, T, D) spikes"
     )
@@ -62,7 +59,7 @@ def cluster(parser: ArgumentParser, arguments: Sequence[str]) -> None:
         if args.compare:
             with progress.busy("k-means"):
                 columns["kmeans"] = cluster_with_kmeans(data, args.n_clusters, args.seed)[1]
-    print(quality_table(columns))
+    print(number_table(columns))
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
     if args.out:

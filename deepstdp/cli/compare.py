@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser
 
 from deepstdp.cli.options import from_options, hide
 from deepstdp.comparison.pool import Execution
-from deepstdp.comparison.summary import summarise
+from deepstdp.comparison.summary import COMPARISON, summarise
 from deepstdp.comparison.sweep import Sweep, run_trials
 from deepstdp.comparison.table import markdown, method_time_shares
 from deepstdp.comparison.trials import UNTRAINED, method_variants, parse_methods
@@ -25,8 +25,7 @@ def compare_parser() -> ArgumentParser:
     """Options of ``deepstdp compare``."""
     parser = config_parser(
         prog="deepstdp compare",
-        description="Train one recipe with several clusterers and seeds, and compare.",
-        epilog="deepstdp compare --methods stdp,kmeans --seeds 3 --out runs/digits",
+        epilog="deepstdp compare --methods stdp,kmeans --seeds 3 --out runs/compared",
     )
     parser.add_argument(
         "--methods", default="untrained,kmeans,kmeans-warm,stdp", help="clusterers, with commas"
@@ -74,4 +73,4 @@ def _print_comparison(sweep: Sweep, out: Path) -> None:
     figure = save_comparison_figure(sweep.runs, levels, out)
     print(f"\n{table}\n\n{method_time_shares(comparison)}")
     page = write_report(runs, out / PAGE)
-    print(f"figure: {figure}\ncomparison: {out / 'comparison.json'}\nruns: {out}\nreport: {page}")
+    print(f"figure: {figure}\ncomparison: {out / COMPARISON}\nruns: {out}\nreport: {page}")

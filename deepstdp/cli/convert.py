@@ -23,11 +23,7 @@ from deepstdp.report.deployment_figures import save_conversion_figure
 
 def convert_parser() -> ArgumentParser:
     """Options of ``deepstdp convert``."""
-    parser = command_parser(
-        "convert",
-        "Turn a trained ConvNet into integrate-and-fire neurons.",
-        "runs/photos --timesteps 32",
-    )
+    parser = command_parser("convert", "runs/photos --timesteps 32")
     add_run(parser, help="a finished run directory")
     parser.add_argument("--out", type=str | None, help="folder (default: spiking, in the run)")
     parser.add_class_arguments(ConversionConfig, None)

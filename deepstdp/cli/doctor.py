@@ -35,9 +35,7 @@ EXTRAS: dict[str, tuple[str, str]] = {
 
 def doctor_parser() -> ArgumentParser:
     """Options of ``deepstdp doctor``."""
-    return command_parser(
-        "doctor", "Say what this machine can do, and what is missing for more.", ""
-    )
+    return command_parser("doctor", "")
 
 
 def doctor(parser: ArgumentParser, arguments: Sequence[str]) -> None:

@@ -32,11 +32,7 @@ from deepstdp.run_dir import RunDir
 
 def export_parser() -> ArgumentParser:
     """Options of ``deepstdp export``."""
-    parser = command_parser(
-        "export",
-        "Write a trained run for a simulator, a chip or a server.",
-        "runs/photos --target snntorch --out photos.nir",
-    )
+    parser = command_parser("export", "runs/photos --target snntorch --out photos.nir")
     add_run(parser, help="a finished run directory")
     parser.add_argument(
         "--target",
@@ -96,11 +92,7 @@ def _refuse_conversion(parser: ArgumentParser, args: Namespace) -> None:
 
 def verify_parser() -> ArgumentParser:
     """Options of ``deepstdp verify``."""
-    parser = command_parser(
-        "verify",
-        "Replay a run's validation images through an exported file.",
-        "photos.nir --run runs/photos",
-    )
+    parser = command_parser("verify", "photos.nir --run runs/photos")
     parser.add_argument("file", help="what deepstdp export wrote")
     add_run(
         parser,

@@ -31,11 +31,6 @@ _FEW = 4
 _NAME_WIDTH, _MOST_WIDTH = 26, 100
 
 
-def is_help(arguments: Sequence[str]) -> bool:
-    """Whether help is asked for."""
-    return not {"-h", "--help"}.isdisjoint(arguments)
-
-
 def topic_of(arguments: Sequence[str]) -> str:
     """The section that help is asked for, which stands behind ``--help``; empty for none."""
     at = next(i for i, argument in enumerate(arguments) if argument in ("-h", "--help"))

@@ -16,12 +16,10 @@ T = TypeVar("T")
 OnError = Literal["stop", "skip"]
 
 
-def command_parser(name: str, description: str, example: str) -> ArgumentParser:
+def command_parser(name: str, example: str) -> ArgumentParser:
     """A parser for ``deepstdp NAME``, whose errors are exceptions."""
     prog = f"deepstdp {name}"
-    return ArgumentParser(
-        exit_on_error=False, prog=prog, description=description, epilog=f"{prog} {example}".strip()
-    )
+    return ArgumentParser(exit_on_error=False, prog=prog, epilog=f"{prog} {example}".strip())
 
 
 def hide(parser: ArgumentParser, *names: str) -> None:

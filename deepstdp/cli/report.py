@@ -14,11 +14,7 @@ from deepstdp.report.reading import find_runs
 
 def report_parser() -> ArgumentParser:
     """Options of ``deepstdp report``."""
-    parser = command_parser(
-        "report",
-        "Write one page of HTML about a run, or about several side by side.",
-        "runs/photos --out photos.html",
-    )
+    parser = command_parser("report", "runs/photos --out photos.html")
     parser.add_argument(
         "runs", nargs="+", help="run directories, finished or not, or the folder of a compare"
     )

@@ -26,7 +26,6 @@ def study_parser() -> ArgumentParser:
     """Options of ``deepstdp study``."""
     parser = config_parser(
         prog="deepstdp study",
-        description="Tune and compare variants of a recipe, as a file says; or draw its results.",
         epilog="deepstdp study studies/digits.yaml --workers 2 --out runs/study-digits",
     )
     parser.add_argument("study", help="a study (.yaml), or the results of one (.json)")

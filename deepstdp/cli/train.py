@@ -9,7 +9,7 @@ from deepstdp.comparison.table import time_shares
 from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.errors import UserError, printable
 from deepstdp.files import Record
-from deepstdp.interruption import is_restarted
+from deepstdp.launcher import is_restarted
 from deepstdp.loggers import LoggerName, make_logger
 from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_run_figures
@@ -26,7 +26,6 @@ def train_parser() -> ArgumentParser:
     """Options of ``deepstdp train``."""
     parser = config_parser(
         prog="deepstdp train",
-        description="Train a network on pseudo-labels from STDP.",
         epilog="deepstdp train --data.source photos --data.image_size 32 --run_dir runs/photos",
     )
     parser.add_argument("--run_dir", type=str | None, help="folder for the run (default: new)")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from jsonargparse import ArgumentParser
 
@@ -20,19 +21,21 @@ from deepstdp.data.unlabelled import load_unlabelled
 from deepstdp.deployment.saved import load_all_spiking
 from deepstdp.deployment.source import load_for_spikes
 from deepstdp.errors import printable, printable_lines
+from deepstdp.evaluation.paired import in_words
 from deepstdp.files import labels_csv, write_atomically
+from deepstdp.inference import Evaluation
 from deepstdp.inference import evaluate as measure
 from deepstdp.model import load_model
 from deepstdp.progress import ConsoleProgress
+from deepstdp.tables import number_table
+
+_WIDTH = 80
+"""Of a line of text, at most."""
 
 
 def evaluate_parser() -> ArgumentParser:
     """Options of ``deepstdp evaluate``."""
-    parser = command_parser(
-        "evaluate",
-        "Measure a trained run on its own or on other images.",
-        "runs/photos --data.source other-photos",
-    )
+    parser = command_parser("evaluate", "runs/photos --data.source other-photos")
     add_run(parser, help="a run directory")
     add_other_data(parser)
     return parser
@@ -42,16 +45,39 @@ def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Run ``deepstdp evaluate``."""
     args = parse(parser, arguments)
     with ConsoleProgress() as progress:
-        metrics = measure(open_run(args), other_data(args), progress)
-    for name, value in metrics.items():
-        print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+        found = measure(open_run(args), other_data(args), progress)
+    print(printable_lines(_evaluation(found)))
+
+
+def _evaluation(found: Evaluation) -> str:
+    """What was measured, of which images, and what of it may be chance."""
+    columns = {"trained": found.trained}
+    if not found.points:
+        said = (
+            f"{found.source}: {found.n_train} images, and {found.n_val} that are held out, have no "
+            "labels, so that nothing says what the features are worth"
+        )
+    else:
+        columns["untrained"] = found.untrained
+        said = (
+            f"{found.source}: accuracies are of {found.n_val} images; linear probe, k-NN and the "
+            f"names of clusters learn from the other {found.n_train}, of which all else is"
+        )
+    lines = [fill(said, _WIDTH, break_long_words=False, break_on_hyphens=False)]
+    if found.trained:
+        lines.append(number_table(columns))
+    for name, points in found.points.items():
+        low, high = points["ci95"]
+        lines.append(
+            f"{name}: {in_words(low, high)} the untrained network, {points['mean']:+.1f} points "
+            f"[{low:+.1f}, {high:+.1f}]"
+        )
+    return "\n".join(lines)
 
 
 def predict_parser() -> ArgumentParser:
     """Options of ``deepstdp predict``."""
-    parser = command_parser(
-        "predict", "Print the cluster of each image as CSV.", "runs/photos new-photos --out new.csv"
-    )
+    parser = command_parser("predict", "runs/photos new-photos --out new.csv")
     add_run(parser, help="a run directory")
     parser.add_argument("images", nargs="+", help="image files, folders, zips, .npy or .npz")
     parser.add_argument("--out", type=str | None, help="CSV file (default: standard output)")

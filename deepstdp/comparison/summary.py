@@ -21,6 +21,7 @@ from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
 
 BASELINE = "kmeans"
+COMPARISON = "comparison.json"
 SMOOTHING = 5
 """Evaluations that the smoothing of the accuracy curves averages."""
 
@@ -61,7 +62,7 @@ def summarise(
         "smoothing": SMOOTHING,
         "environments": _environments([r for name in runs for r in records[name]]),
     }
-    write_json(out / "comparison.json", comparison)
+    write_json(out / COMPARISON, comparison)
     return comparison
 
 

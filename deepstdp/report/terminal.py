@@ -1,4 +1,4 @@
-"""A run in a terminal, while it goes on: where it stands, how long yet, and its last epochs."""
+"""Runs in a terminal, while they go on: where they stand, how long yet, and the last epochs."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from deepstdp.epoch_line import WORTH_A_LOOK
 from deepstdp.errors import UserError, kind_and_line
 from deepstdp.files import MISFITS, Record
 from deepstdp.report.reading import RunView
-from deepstdp.run_dir import RunDir
+from deepstdp.run_dir import METRICS, RunDir
 from deepstdp.tables import duration
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -35,6 +35,31 @@ def draw(run: RunDir, n_shown: int = 8) -> RenderableType:
         return _drawn(view, n_shown)
     except MISFITS as error:
         raise UserError(f"{run.path} is damaged ({kind_and_line(error)})") from None
+
+
+def draw_all(runs: Sequence[RunDir]) -> RenderableType:
+    """A line for each run of a comparison, with its last epoch.
+
+    Args:
+        runs: those that have begun.
+
+    Raises:
+        UserError: the files of one are damaged.
+    """
+    views = [RunView.read(run) for run in runs]
+    last = [view.metrics[-1] if view.metrics else {} for view in views]
+    table = Table(box=None, pad_edge=False)
+    columns = _columns(last)
+    for name in ("run", "", *(name for _, name, _ in columns)):
+        table.add_column(name, justify="left" if name in ("run", "") else "right")
+    for view, record in zip(views, last, strict=True):
+        path = Text(f"{view.path.parent.name}/{view.path.name}")
+        try:
+            state = _state(view, record.get("epoch", 0)).removeprefix("finished, ")
+            table.add_row(path, state, *_cells(record, columns))
+        except MISFITS as error:
+            raise UserError(f"{view.path} is damaged ({kind_and_line(error)})") from None
+    return table
 
 
 def _drawn(view: RunView, n_shown: int) -> RenderableType:
@@ -65,7 +90,7 @@ def _state(view: RunView, done: int) -> str:
 
 
 def _written(path: Path) -> float:
-    return (path / "metrics.jsonl").stat().st_mtime
+    return (path / METRICS).stat().st_mtime
 
 
 def _seconds(record: Record) -> float:
@@ -96,13 +121,24 @@ def sparkline(values: Sequence[float], width: int = _CURVE_WIDTH) -> str:
 
 
 def _table(metrics: Sequence[Record]) -> Table:
-    columns = [c for c in WORTH_A_LOOK if any(record.get(c[0]) is not None for record in metrics)]
+    columns = _columns(metrics)
     table = Table(box=None, pad_edge=False)
     for name in ("epoch", *(name for _, name, _ in columns), "time"):
         table.add_column(name, justify="right")
     for record in metrics:
-        cells = [
-            "-" if record.get(key) is None else form.format(record[key]) for key, _, form in columns
-        ]
-        table.add_row(str(record["epoch"]), *cells, duration(_seconds(record)))
+        table.add_row(str(record["epoch"]), *_cells(record, columns), duration(_seconds(record)))
     return table
+
+
+Columns = Sequence[tuple[str, str, str]]
+
+
+def _columns(metrics: Sequence[Record]) -> Columns:
+    """What was measured in one of them at least."""
+    return [c for c in WORTH_A_LOOK if any(record.get(c[0]) is not None for record in metrics)]
+
+
+def _cells(record: Record, columns: Columns) -> list[str]:
+    return [
+        "-" if record.get(key) is None else form.format(record[key]) for key, _, form in columns
+    ]

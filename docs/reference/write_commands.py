@@ -6,7 +6,7 @@ python docs/reference/write_commands.py
 import os
 from pathlib import Path
 
-from deepstdp.cli import COMMANDS
+from deepstdp.cli.commands import COMMANDS
 from deepstdp.cli.help import help_screen, sections_of
 
 HEADER = """# Commands and settings
@@ -19,9 +19,9 @@ into the YAML file of `--config`, where the parts of its name are nested.
 def reference() -> str:
     """The page: every command, and the settings of an experiment once."""
     parts = [HEADER]
-    for name, (make, _) in COMMANDS.items():
-        parts.append(f"## deepstdp {name}\n\n```text\n{help_screen(make())}\n```\n")
-    train = COMMANDS["train"][0]()
+    for name, command in COMMANDS.items():
+        parts.append(f"## deepstdp {name}\n\n```text\n{help_screen(command.parser())}\n```\n")
+    train = COMMANDS["train"].parser()
     parts.append("## Settings of an experiment\n")
     for section in sections_of(train):
         parts.append(f"### {section}\n\n```text\n{help_screen(train, section)}\n```\n")

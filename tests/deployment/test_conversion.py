@@ -10,7 +10,6 @@ from torch import nn
 from deepstdp.backbones import build_network
 from deepstdp.config import BackboneConfig
 from deepstdp.config.deployment import ConversionConfig
-from deepstdp.deployment.accuracy import paired_points
 from deepstdp.deployment.conversion import convert, fit_input, make_layer
 from deepstdp.deployment.energy import ASSUMPTIONS, energy
 from deepstdp.deployment.folding import Connection, fold
@@ -260,20 +259,6 @@ def test_poisson_input_has_no_macs(chain, images):
     assert sum(c.synapses for c in counts) == sum(c.n_synapses for c in chain)
     float32 = energy(counts, 8, None)["microjoules"]["float32"]
     assert float32["spiking"] == pytest.approx(float32["spiking_held"])
-
-
-def test_paired_points_by_hand():
-    ours = np.array([True] * 50 + [False] * 50)
-    theirs = ours.copy()
-    theirs[:3], theirs[60:64] = False, True  # we alone are right in 3, they alone in 4
-    found = paired_points(ours, theirs)
-    assert found["mean"] == pytest.approx(-1)
-    assert (found["gained"], found["lost"]) == (3, 4)
-    d, half = -100 / 102, 100 * 1.959964 * np.sqrt(8 - 1 / 102) / 102
-    assert found["ci95"] == pytest.approx([d - half, d + half])
-    alike = paired_points(ours, ours)
-    assert alike["mean"] == 0
-    assert alike["ci95"] == pytest.approx([-1.92, 1.92], abs=0.01)
 
 
 def test_codes_of_constants_are_real_or_whole():

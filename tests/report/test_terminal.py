@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from deepstdp.cli import main
+from deepstdp.cli.watch import _has_ended
 from deepstdp.config import Config, TrainingConfig
 from deepstdp.errors import UserError
-from deepstdp.report.terminal import draw, sparkline
+from deepstdp.report.terminal import draw, draw_all, sparkline
 from deepstdp.run_dir import RunDir
 
 
@@ -17,10 +18,27 @@ def record(epoch, **values):
     return {"epoch": epoch, "loss": 2.0 / epoch, "seconds_training": 30.0, **values}
 
 
-def seen(run: RunDir) -> str:
+def seen(*runs: RunDir) -> str:
     console = Console(width=200, file=io.StringIO())
-    console.print(draw(run))
+    console.print(draw(*runs) if len(runs) == 1 else draw_all(runs))
     return console.file.getvalue()
+
+
+def finish(run: RunDir) -> None:
+    nothing = dict.fromkeys(("final", "untrained", "hardware", "versions"), {})
+    counts = dict.fromkeys(("n_train", "n_val", "n_skipped"), 0)
+    facts = {"class_names": None, "val_images": "", "wall_seconds": 187.0}
+    run.write_summary(nothing | counts | facts)
+
+
+@pytest.fixture
+def two_runs(tmp_path):
+    """Of a comparison, of which one is finished."""
+    config = Config(training=TrainingConfig(epochs=10))
+    runs = [RunDir.create(tmp_path / f"out/{method}/seed-0", config) for method in ("a", "b")]
+    runs[0].append_metrics(record(10, nmi_labels=0.5))
+    finish(runs[0])
+    return runs
 
 
 @pytest.fixture
@@ -51,10 +69,7 @@ def test_a_run_that_says_nothing_any_more(run):
 
 def test_a_finished_run(run):
     run.append_metrics(record(10))
-    nothing = dict.fromkeys(("final", "untrained", "hardware", "versions"), {})
-    counts = dict.fromkeys(("n_train", "n_val", "n_skipped"), 0)
-    facts = {"class_names": None, "val_images": "", "wall_seconds": 187.0}
-    run.write_summary(nothing | counts | facts)
+    finish(run)
     assert "finished, 10 epochs in 3:07 min" in seen(run)
 
 
@@ -87,3 +102,32 @@ def test_no_colours_where_they_are_not_wanted(run, monkeypatch, capsys):
     monkeypatch.setenv("NO_COLOR", "1")
     assert main(["watch", str(run.path), "--once"]) == 0
     assert not colour.search(capsys.readouterr().out)
+
+
+def test_a_comparison_has_a_line_a_run(two_runs, capsys):
+    header, first, second = seen(*two_runs).splitlines()
+    assert header.split() == ["run", "loss", "NMI"]
+    assert re.fullmatch(r"a/seed-0 +10 epochs in 3:07 min +0.200 +0.500", first)
+    assert re.fullmatch(r"b/seed-0 +epoch 1 of 10 goes on +- +- *", second)
+    assert main(["watch", str(two_runs[0].path.parents[1]), "--once"]) == 0
+    assert "b/seed-0" in capsys.readouterr().out
+
+
+def test_a_comparison_has_ended_with_its_results(two_runs):
+    out = two_runs[0].path.parents[1]
+    assert not _has_ended(out)
+    two_runs[1].append_metrics(record(1))
+    os.utime(two_runs[1].path / "metrics.jsonl", (time.time() - 9,) * 2)
+    (out / "comparison.json").write_text("{}")
+    assert _has_ended(out)
+    os.utime(out / "comparison.json", (time.time() - 60,) * 2)
+    assert not _has_ended(out), "these are of an earlier call"
+    assert _has_ended(two_runs[0].path)
+    assert not _has_ended(two_runs[1].path)
+
+
+def test_the_line_of_a_damaged_run_is_one(two_runs):
+    for epoch in (1, 2):
+        two_runs[1].append_metrics(record(epoch) | {"loss": "much"})
+    with pytest.raises(UserError, match="what was measured is no number"):
+        draw_all(two_runs)

@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import fields
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ _FOR_EPOCHS = ("persistent", "n_passes")
 """Settings that only the epochs of Deep-STDP need."""
 
 SETTINGS = {f.name: f.default for f in fields(STDPConfig) if f.name not in _FOR_EPOCHS}
-_KEYWORDS = {"max_iter": 10, "random_state": 0} | SETTINGS
 
 OTHER_SEED = 0x5EED
 """What makes the seed of a retest of a seed."""
@@ -80,9 +79,11 @@ class STDPClustering(
     """
 
     # scikit-learn wants parameters unchecked until ``fit``: hence Any.
-    def __init__(self, n_clusters: Any = 8, **settings: Any) -> None:
-        self.n_clusters = n_clusters
-        for name, default in _KEYWORDS.items():
+    def __init__(
+        self, n_clusters: Any = 8, *, max_iter: Any = 10, random_state: Any = 0, **settings: Any
+    ) -> None:
+        self.n_clusters, self.max_iter, self.random_state = n_clusters, max_iter, random_state
+        for name, default in SETTINGS.items():
             setattr(self, name, settings.pop(name, default))
         if settings:
             raise TypeError(f"STDPClustering has no parameter {next(iter(settings))!r}")
@@ -90,9 +91,8 @@ class STDPClustering(
     # scikit-learn, and help(), read the parameters off the signature.
     __init__.__signature__ = Signature(  # type: ignore[attr-defined]
         [
-            Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
-            Parameter("n_clusters", Parameter.POSITIONAL_OR_KEYWORD, default=8),
-            *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in _KEYWORDS.items()),
+            *list(signature(__init__).parameters.values())[:-1],
+            *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in SETTINGS.items()),
         ]
     )
 

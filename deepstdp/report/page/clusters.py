@@ -115,16 +115,16 @@ def confusion_chart(contingency: Int64[np.ndarray, "k c"], class_names: list[str
     figure = go.Figure(
         go.Heatmap(
             z=np.round(100 * shares[order].T, 1),
-            x=[f"cluster {number}" for number in largest[order]],
+            x=largest[order].astype(str),
             y=[text(name) for name in class_names],
             colorscale="Viridis",
             colorbar={"title": "%", "thickness": 12},
-            hovertemplate="%{x}: %{z} % %{y}<extra></extra>",
+            hovertemplate="cluster %{x}: %{z} % %{y}<extra></extra>",
         )
     )
     title = "Clusters and labels"
     note = "Each column is a cluster: what share of its images has which label."
     height = min(900, 160 + 22 * len(class_names))
-    figure.update_xaxes(showticklabels=False)
-    figure.update_yaxes(automargin=True)
-    return chart(title, figure, "clusters", "", note, wide=True, height=height)
+    figure.update_xaxes(type="category", nticks=25)
+    figure.update_yaxes(type="category", automargin=True, nticks=len(class_names))
+    return chart(title, figure, "cluster", "", note, wide=True, height=height)

@@ -75,7 +75,9 @@ def _add_band(
         )
     line = {"color": colour}
     hover = "%{y:.2f}"
-    figure.add_scatter(x=epochs, y=mean, name=text(name), line=line, hovertemplate=hover)
+    figure.add_scatter(
+        x=epochs, y=mean, mode="lines", name=text(name), line=line, hovertemplate=hover
+    )
 
 
 def _add_untrained(figure: go.Figure, groups: Groups, key: str, scale: float) -> None:

@@ -137,7 +137,7 @@ def _over_epochs(view: RunView) -> Chart | None:
     if not figure.data:
         return None
     note = "Thresholds as shares of the one that all neurons began with."
-    return over_epochs("Thresholds and firing rate", figure, "", note)
+    return over_epochs("Thresholds and firing rate", figure, "share, spikes a step", note)
 
 
 def _thresholds(layer: STDPPseudoLabels) -> Chart:
@@ -160,14 +160,14 @@ def _synapses(layer: STDPPseudoLabels, examples: Examples) -> Chart | None:
     figure = go.Figure(
         go.Heatmap(
             z=np.round(fields, 3),
-            y=[f"neuron {number}" for number in shown],
+            y=shown.astype(str),
             colorscale="RdBu",
             zmin=-limit,
             zmax=limit,
             colorbar={"thickness": 12},
-            hovertemplate="%{y}, component %{x}: %{z}<extra></extra>",
+            hovertemplate="neuron %{y}, component %{x}: %{z}<extra></extra>",
         )
     )
-    figure.update_yaxes(showticklabels=False, autorange="reversed")
+    figure.update_yaxes(type="category", nticks=20, autorange="reversed")
     note = "A row is a neuron, the largest cluster on top: its on synapses minus its off synapses."
-    return chart("Synaptic fields", figure, "component", "neurons", note, wide=True, height=420)
+    return chart("Synaptic fields", figure, "component", "neuron", note, wide=True, height=420)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from deepstdp.comparison.statistics import estimate, paired_difference
+from deepstdp.evaluation.paired import in_words
 from deepstdp.report.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
 
 
@@ -32,11 +33,13 @@ def _against(
     if len(pairs) == 1:
         half = told_apart(*pairs[0], finished(views)[0])
         seeds = f"one seed, {half:.1f} points can be told apart"
-        return f"{name} is {word(gain - half, gain + half)} {base}: {gain:+.1f} points, {seeds}."
+        return (
+            f"{name} is {in_words(gain - half, gain + half)} {base}: {gain:+.1f} points, {seeds}."
+        )
     found = paired_difference([ours for ours, _ in pairs], [their for _, their in pairs])
     low, high = (100 * end for end in found["ci95"])
     points = f"{100 * found['mean']:+.1f} points [{low:+.1f}, {high:+.1f}]"
-    return f"{name} is {word(low, high)} {base}: {points}, {len(pairs)} seeds."
+    return f"{name} is {in_words(low, high)} {base}: {points}, {len(pairs)} seeds."
 
 
 def _of_group(name: str, views: Sequence[RunView]) -> str:
@@ -63,7 +66,7 @@ def _of_group(name: str, views: Sequence[RunView]) -> str:
     low, high = (100 * end for end in gain["ci95"])
     level = _percent([p for p, _ in pairs])
     return (
-        f"{name}: {word(low, high)} the untrained network. {_probe(level)} "
+        f"{name}: {in_words(low, high)} the untrained network. {_probe(level)} "
         f"{100 * gain['mean']:+.1f} points against the untrained one's [{low:+.1f}, {high:+.1f}], "
         f"{len(pairs)} seeds."
     )
@@ -73,7 +76,7 @@ def _one_seed(name: str, probe: float, untrained: float, view: RunView) -> str:
     half, gain = told_apart(probe, untrained, view), 100 * (probe - untrained)
     n_val = view.summary["n_val"] if view.summary else 1
     return (
-        f"{name}: {word(gain - half, gain + half)} the untrained network. "
+        f"{name}: {in_words(gain - half, gain + half)} the untrained network. "
         f"The linear probe has {probe:.1%}, {gain:+.1f} points against the untrained one's; on "
         f"{n_val} images less than {half:.1f} may be chance, and one seed says nothing of others."
     )
@@ -83,16 +86,12 @@ def told_apart(probe: float, other: float, view: RunView) -> float:
     """Points by which two shares of a run's validation images must differ to be told apart.
 
     The difference of two shares of n images has a standard error of at most sqrt(2 p (1 - p) / n).
+    One image right and one wrong are added to each, so that none wrong is not taken for certainty
+    (Agresti and Caffo 2000).
     """
-    middle, n_val = (probe + other) / 2, view.summary["n_val"] if view.summary else 1
-    return 196 * math.sqrt(2 * middle * (1 - middle) / n_val)
-
-
-def word(low: float, high: float) -> str:
-    """What an interval of a difference says."""
-    if low > 0:
-        return "better than"
-    return "worse than" if high < 0 else "not distinguishable from"
+    n_val = view.summary["n_val"] if view.summary else 1
+    middle = ((probe + other) / 2 * n_val + 1) / (n_val + 2)
+    return 196 * math.sqrt(2 * middle * (1 - middle) / (n_val + 2))
 
 
 def _percent(values: Sequence[float | None]) -> str:
