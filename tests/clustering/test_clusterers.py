@@ -1,29 +1,22 @@
 """What every clusterer promises, and what each one promises beyond."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.cluster import KMeans as SklearnKMeans
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
 from sklearn.metrics import normalized_mutual_info_score
 
-from deepstdp.clustering import Assignment, Clusterer, OnCPU, build_clusterer
+from deepstdp.clustering import OnCPU, build_clusterer
 from deepstdp.clustering.sinkhorn import transport_plan
 from deepstdp.config import ClusteringConfig, ReductionConfig, SinkhornConfig, STDPConfig
-from deepstdp.errors import UserError
 from deepstdp.features import Reducer
+from tests.clustering.samples import blobs, parts
 from tests.helpers import in_processes
 
 METHODS = ["stdp", "kmeans", "kmeans-warm", "sinkhorn", "random"]
 PREDICTING = METHODS[:-1]
-
-
-def parts(x: torch.Tensor, group) -> torch.Tensor:
-    """The rows of a process."""
-    own = group.shard(len(x))
-    return x[own.start : own.stop]
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -47,25 +40,6 @@ def test_several_processes_find_what_one_finds(method, size):
     assert [torch.cat(column).tolist() for column in zip(*shared, strict=True)] == [
         labels.tolist() for labels in alone
     ]
-
-
-def test_one_process_clusters_for_all_with_a_clusterer_of_the_users():
-    x, _ = blobs()
-
-    def work(group):
-        clusterer = build_clusterer(
-            ClusteringConfig(n_clusters=5), 0, custom=SklearnKMeans(5, random_state=0), group=group
-        )
-        return clusterer.fit_predict(parts(x, group)).labels
-
-    expected = SklearnKMeans(5, random_state=0).fit_predict(x.numpy())
-    assert torch.cat(in_processes(2, work)).tolist() == expected.tolist()
-
-
-def blobs(n=400, k=5):
-    x, y = make_blobs(n, 12, centers=k, cluster_std=0.8, random_state=0)
-    x = torch.from_numpy(x.astype(np.float32))
-    return torch.nn.functional.normalize(x - x.mean(dim=0), dim=1), y
 
 
 def make(method: str, k: int = 5, seed: int = 0, **stdp):
@@ -144,7 +118,7 @@ def test_each_rule_learns_the_digits(rule):
     # Labels at random have an NMI of about 0.05 here.
     assert nmi[-1] > 0.4
     if rule == "centroid":
-        theirs = SklearnKMeans(30, n_init=1, random_state=0).fit_predict(x.numpy())
+        theirs = KMeans(30, n_init=1, random_state=0).fit_predict(x.numpy())
         assert nmi[-1] > normalized_mutual_info_score(digits.target, theirs) - 0.02
 
 
@@ -218,99 +192,6 @@ def test_sinkhorn_plans_are_balanced(seed, k):
     plan = transport_plan(similarity, epsilon=0.2, n_normalisations=100)
     assert torch.allclose(plan.sum(dim=1), torch.ones(40), atol=1e-4)
     assert torch.allclose(plan.sum(dim=0), torch.full((k,), 40 / k), atol=1e-2)
-
-
-class Halves:
-    """A user's clusterer."""
-
-    persistent = True
-
-    def __init__(self, offset: int = 0) -> None:
-        self.offset = offset
-
-    def fit_predict(self, features):
-        return (np.arange(len(features)) % 2) + self.offset
-
-
-def test_own_and_scikit_learns_clusterers():
-    x, y = blobs()
-    config = ClusteringConfig(
-        n_clusters=5,
-        class_path="sklearn.cluster.KMeans",
-        init_args={"n_clusters": 5, "n_init": 1, "random_state": 0},
-    )
-    theirs = build_clusterer(config, 0)
-    assert normalized_mutual_info_score(y, theirs.fit_predict(x).labels.numpy()) > 0.8
-    assert theirs.can_predict
-    assert not theirs.persistent
-    own = build_clusterer(ClusteringConfig(n_clusters=2), 0, custom=Halves())
-    assert own.fit_predict(x).labels[:4].tolist() == [0, 1, 0, 1]
-    assert own.persistent
-    with pytest.raises(UserError, match="no predict"):
-        own.predict(x)
-
-
-def test_wrong_labels_of_an_own_clusterer():
-    x, _ = blobs()
-    path = "tests.clustering.test_clusterers.Halves"
-    config = ClusteringConfig(n_clusters=2, class_path=path, init_args={"offset": 1})
-    with pytest.raises(UserError, match=r"labels 1 to 2.*between 0 and 1"):
-        build_clusterer(config, 0).fit_predict(x)
-    with pytest.raises(UserError, match="no method fit_predict"):
-        build_clusterer(config, 0, custom=object())
-
-
-class Remembers(Clusterer):
-    """A user's clusterer of the library's own kind: tensors in, a state to save."""
-
-    persistent = True
-
-    def __init__(self) -> None:
-        self.seen = torch.zeros(1)
-
-    def fit_predict(self, features):
-        self.seen = features.mean().reshape(1)
-        return Assignment((features[:, 0] > 0).long(), 2)
-
-    def predict(self, features):
-        return Assignment((features[:, 0] > self.seen).long(), 2)
-
-    def retest(self, features):
-        return self.predict(features)
-
-    def state(self):
-        return {"seen": self.seen}
-
-    def load_state(self, state):
-        self.seen = state["seen"]
-
-
-def test_an_own_clusterer_with_a_state_is_saved_and_predicts():
-    x, _ = blobs()
-    first, second = (
-        build_clusterer(ClusteringConfig(n_clusters=2), 0, custom=Remembers()) for _ in range(2)
-    )
-    first.fit_predict(x)
-    second.load_state(first.state())
-    assert torch.equal(first.predict(x).labels, second.predict(x).labels)
-    assert torch.equal(first.retest(x).labels, first.predict(x).labels)
-
-
-class Fails:
-    def fit_predict(self, features):
-        raise ZeroDivisionError("by zero")
-
-
-class Fractions:
-    def fit_predict(self, features):
-        return np.full(len(features), 0.5)
-
-
-def test_failures_of_an_own_clusterer_are_named():
-    x, _ = blobs()
-    for own, message in [(Fails(), r"Fails.fit_predict failed: by zero"), (Fractions(), "whole")]:
-        with pytest.raises(UserError, match=message):
-            build_clusterer(ClusteringConfig(n_clusters=2), 0, custom=own).fit_predict(x)
 
 
 @pytest.mark.parametrize("method", METHODS)
