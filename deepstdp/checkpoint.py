@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deepstdp.clustering import Assignment
+from deepstdp.clustering import Assignment, Clusterer
 from deepstdp.errors import UserError, first_line
 from deepstdp.evaluation.measure import Metrics
 from deepstdp.files import (
@@ -28,6 +28,7 @@ from deepstdp.files import (
 )
 from deepstdp.interruption import Interrupted, StopRequest
 from deepstdp.pipeline import STAGES, Loop
+from deepstdp.processes import Group
 from deepstdp.progress import Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.training.epoch import Begun
@@ -122,7 +123,8 @@ class Keeper:
         if stop or due:
             self._position.begun = begun()
             self._position.wall_seconds = self.wall_seconds()
-            self._group.first(lambda: save_checkpoint(self._run, self._loop, self._position))
+            rows = _rows_of_all(self._loop.model.clusterer, self._group)
+            self._group.first(lambda: save_checkpoint(self._run, self._loop, self._position, rows))
             self._saved_at = self.wall_seconds()
         if stop:
             raise Interrupted(f"stopped: --resume goes on from {self._run.path}")
@@ -138,8 +140,14 @@ class Keeper:
         return stop > 0, due_too > 0
 
 
-def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
+def save_checkpoint(run: RunDir, loop: Loop, position: Position, rows: Tensors) -> None:
     """Write a checkpoint.
+
+    Args:
+        run: where to.
+        loop: what is saved.
+        position: where it stands.
+        rows: what single processes remember, of all of them.
 
     Raises:
         UserError: weights or losses are no numbers any more; nothing is written then.
@@ -154,7 +162,7 @@ def save_checkpoint(run: RunDir, loop: Loop, position: Position) -> None:
             "training diverged: weights or losses are not finite; lower --training.learning_rate"
         )
     tensors |= prefixed("momentum", trainer.momentum())
-    tensors |= loop.model.clustering_tensors()
+    tensors |= loop.model.clustering_tensors() | prefixed("rows", rows)
     if loop.assignment is not None:
         tensors["pseudo_labels"] = loop.assignment.labels
     position.assignment = loop.assignment_metrics
@@ -214,6 +222,9 @@ def _take_up(loop: Loop, tensors: Tensors, info: Record) -> Position:
         trainer.student.load_state_dict(unprefixed("student", tensors))
     trainer.restore_momentum(unprefixed("momentum", tensors))
     loop.model.load_clustering_tensors(tensors)
+    if loop.model.clusterer is not None:
+        rows = {n: x.to(loop.model.device) for n, x in unprefixed("rows", tensors).items()}
+        loop.model.clusterer.load_own_rows(_own_rows(rows, loop.model.runtime.group))
     if "reducer.last" in tensors:
         require_real("reducer.last", tensors["reducer.last"], loop.n_held, None)
     if "pseudo_labels" in tensors:
@@ -227,6 +238,26 @@ def _take_up(loop: Loop, tensors: Tensors, info: Record) -> Position:
     loop.assignment_metrics = position.assignment
     trainer.restore_loss_scale(position.loss_scale)
     return position
+
+
+def _rows_of_all(clusterer: Clusterer | None, group: Group) -> Tensors:
+    """Samples that processes remember, one process's after the other's, and how many of each."""
+    own = {} if clusterer is None else clusterer.own_rows()
+    counts = {f"{name}.counts": torch.tensor(group.counts(len(x))) for name, x in own.items()}
+    return {name: group.gather(x) for name, x in own.items()} | counts
+
+
+def _own_rows(rows: Tensors, group: Group) -> Tensors:
+    """Those of this process again; if there are more or fewer of them by now, an equal share."""
+    own = {}
+    for name in (name for name in rows if f"{name}.counts" in rows):
+        counts, x = rows[f"{name}.counts"].tolist(), rows[name]
+        if len(counts) == group.size and min(counts) >= 0 and sum(counts) == len(x):
+            own[name] = x.split(counts)[group.rank]
+        else:
+            share = group.shard(len(x))
+            own[name] = x[share.start : share.stop]
+    return own
 
 
 def _check_labels(labels: Tensor, loop: Loop) -> None:

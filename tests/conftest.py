@@ -3,6 +3,7 @@
 import os
 import shutil
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ if not torch.cuda.is_available():
 
 from deepstdp.config import DataConfig  # noqa: E402
 from deepstdp.data import Dataset, load_dataset  # noqa: E402
+from tests.broken_runs import BeforeStep  # noqa: E402
 from tests.documents import ROOT
 from tests.helpers import image_bytes  # noqa: E402
 
@@ -86,3 +88,11 @@ def workplace(
     np.savez(tmp_path / "features.npz", features=features)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def before_step() -> Iterator[BeforeStep]:
+    """What happens before a step of a run."""
+    watch = BeforeStep()
+    yield watch
+    watch.clear()

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,65 +10,27 @@ import pytest
 import torch
 from torch import nn
 
-from deepstdp.config import BackboneConfig, ClusteringConfig, ReductionConfig, STDPConfig
-from deepstdp.data import InMemory
+from deepstdp.checkpoint import _own_rows, _rows_of_all
+from deepstdp.clustering import build_clusterer
+from deepstdp.config import (
+    BackboneConfig,
+    ClusteringConfig,
+    ReductionConfig,
+    SinkhornConfig,
+    STDPConfig,
+)
 from deepstdp.errors import UserError
-from deepstdp.files import load_tensors, save_tensors
 from deepstdp.interruption import Interrupted
 from deepstdp.pipeline import Loop
-from deepstdp.progress import ConsoleProgress
+from deepstdp.processes import ALONE
 from deepstdp.runner import run_experiment
 from deepstdp.training.epoch import Trainer
-from tests.small_runs import SWAPPED, learnt, small, weights
+from tests.broken_runs import STEPS, Killed, broken_off, equal, kill
+from tests.clustering.samples import blobs, parts
+from tests.helpers import in_processes
+from tests.small_runs import SWAPPED, small
 
 pytestmark = pytest.mark.usefixtures("three_blocks")
-
-STEPS = 5  # of an epoch: 300 images in batches of 64
-
-
-class Killed(Exception):
-    """Stands for a kill."""
-
-
-class BeforeStep:
-    """Makes something happen before the n-th step of a run, until ``clear``."""
-
-    def __init__(self) -> None:
-        self._patch = pytest.MonkeyPatch()
-
-    def __call__(self, n: int, action: Callable[[], None]) -> None:
-        step, count = Trainer._step, iter(range(1, 10_000))
-
-        def watched(trainer, *args):
-            if next(count) == n:
-                action()
-            return step(trainer, *args)
-
-        self._patch.setattr(Trainer, "_step", watched)
-
-    def clear(self) -> None:
-        self._patch.undo()
-
-
-@pytest.fixture
-def before_step():
-    watch = BeforeStep()
-    yield watch
-    watch.clear()
-
-
-def kill() -> None:
-    raise Killed
-
-
-def equal(run, other) -> None:
-    assert weights(run) == weights(other)
-    assert learnt(run) == learnt(other)
-    for name in ("labels.csv", "clustering.safetensors"):
-        assert (run.path / name).read_bytes() == (other.path / name).read_bytes()
-    assert run.summary()["final"] == other.summary()["final"]
-    assert run.summary()["untrained"] == other.summary()["untrained"]
-
 
 AMID_AN_EPOCH, BETWEEN_EPOCHS = 2 * STEPS + 4, 2 * STEPS + 1
 
@@ -160,37 +121,6 @@ def test_a_second_interrupt_is_not_waited_with(tmp_path, few_digits, before_step
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def broken_off(path, few_digits, before_step, **recipe):
-    """A run that was killed in its last epoch."""
-    config = small(checkpoint_minutes=0.0, **recipe)
-    before_step(2 * STEPS + 4, kill)
-    with pytest.raises(Killed):
-        run_experiment(config, path, dataset=few_digits)
-    before_step.clear()
-    return config
-
-
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
-def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(
-    tmp_path, few_digits, before_step, capsys, damage
-):
-    path = tmp_path / "broken"
-    config = broken_off(path, few_digits, before_step, checkpoints_kept=3)
-    names = sorted(p.name for p in (path / "checkpoints").iterdir())
-    assert names == [f"epoch-000002-step-0000000{n}.safetensors" for n in (1, 2, 3)]
-    last = path / "checkpoints" / names[-1]
-    content = bytearray(last.read_bytes())
-    content[len(content) // 2] ^= 1
-    last.write_bytes({"truncated": content[:-7], "flipped": content, "empty": b""}[damage])
-    with ConsoleProgress() as progress:
-        run = run_experiment(config, path, dataset=few_digits, resume=True, progress=progress)
-    said = [line for line in capsys.readouterr().out.splitlines() if "damaged" in line]
-    assert len(said) == 1
-    assert said[0].startswith(f"{last} is damaged")
-    assert said[0].endswith("going on from the one before it")
-    equal(run, run_experiment(config, tmp_path / "whole", dataset=few_digits))
-
-
 class WithDropout(nn.Sequential):
     """A backbone of the user's own that draws from PyTorch's generator."""
 
@@ -225,102 +155,6 @@ def test_parts_of_the_user_s_own_go_on_too(tmp_path, few_digits, before_step, pa
         run_it("broken")
     before_step.clear()
     equal(run_it("broken", resume=True), whole)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"epoch": "x"},
-        {"epoch": 1.5},
-        {"epoch": -3},
-        {"epoch": 99},
-        {"begun": {"step": "3", "loss_sums": []}},
-        {"begun": {"step": 10**6, "loss_sums": []}},
-        {"begun": {"step": 3, "loss_sums": 3}},
-        {"begun": {"step": 3, "loss_sums": [float("nan")]}},
-        {"wall_seconds": "x"},
-        {"seconds": {}},
-        {"lap": {"training": "x"}},
-        {"untrained": {"linear_probe_accuracy": "high"}},
-    ],
-)
-def test_a_record_that_is_no_place_in_the_run_is_one_line(
-    tmp_path, few_digits, before_step, change
-):
-    path = tmp_path / "broken"
-    config = broken_off(path, few_digits, before_step)
-    for checkpoint in (path / "checkpoints").iterdir():
-        tensors, info = load_tensors(checkpoint)
-        save_tensors(checkpoint, tensors, info | change)
-    with pytest.raises(UserError, match="is no checkpoint of this run"):
-        run_experiment(config, path, dataset=few_digits, resume=True)
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("pseudo_labels", lambda labels: labels + 1000),
-        ("pseudo_labels", lambda labels: labels.float()),
-        ("pseudo_labels", lambda labels: labels[:5]),
-        ("reducer.last", lambda last: last[:7]),
-        ("momentum.head.weight", lambda momentum: momentum[:3]),
-    ],
-)
-def test_tensors_that_do_not_fit_the_run_are_one_line(
-    tmp_path, few_digits, before_step, name, change
-):
-    path = tmp_path / "broken"
-    config = broken_off(path, few_digits, before_step)
-    for checkpoint in (path / "checkpoints").iterdir():
-        tensors, info = load_tensors(checkpoint)
-        save_tensors(checkpoint, tensors | {name: change(tensors[name])}, info)
-    with pytest.raises(UserError, match="is no checkpoint of this run"):
-        run_experiment(config, path, dataset=few_digits, resume=True)
-
-
-def test_what_a_killed_write_left_goes_with_the_next_one(tmp_path, few_digits, before_step):
-    path = tmp_path / "broken"
-    config = broken_off(path, few_digits, before_step)
-    left = path / "checkpoints" / "epoch-000001-step-00000003.safetensors.tmp"
-    left.write_bytes(b"half")
-    before_step(2, kill)
-    with pytest.raises(Killed):
-        run_experiment(config, path, dataset=few_digits, resume=True)
-    assert not left.exists()
-
-
-def test_with_all_checkpoints_damaged_it_starts_again(tmp_path, few_digits, before_step):
-    path = tmp_path / "broken"
-    config = broken_off(path, few_digits, before_step)
-    for checkpoint in (path / "checkpoints").iterdir():
-        checkpoint.write_bytes(b"nothing")
-    run = run_experiment(config, path, dataset=few_digits, resume=True)
-    equal(run, run_experiment(config, tmp_path / "whole", dataset=few_digits))
-
-
-def test_a_checkpoint_of_another_run_is_refused(tmp_path, few_digits, before_step):
-    path, other = tmp_path / "broken", tmp_path / "other"
-    broken_off(path, few_digits, before_step)
-    config = broken_off(other, few_digits, before_step, method="kmeans")
-    for checkpoint in (other / "checkpoints").iterdir():
-        checkpoint.unlink()
-    (found, _) = sorted((path / "checkpoints").iterdir(), reverse=True)
-    found.rename(other / "checkpoints" / found.name)
-    with pytest.raises(UserError, match="is no checkpoint of this run"):
-        run_experiment(config, other, dataset=few_digits, resume=True)
-
-
-def test_other_images_are_refused_in_the_middle_of_a_run(tmp_path, few_digits, before_step):
-    path = tmp_path / "broken"
-    config = broken_off(path, few_digits, before_step)
-    inverted = InMemory(255 - few_digits.train.images.tensor)
-    fewer = few_digits.train.select(np.arange(len(few_digits.train) - 1))
-    for train in (replace(few_digits.train, images=inverted), fewer):
-        others = replace(few_digits, train=train)
-        with pytest.raises(UserError, match="was begun with other images: give the same ones"):
-            run_experiment(config, path, dataset=others, resume=True)
-    run = run_experiment(config, path, dataset=few_digits, resume=True)  # nothing was lost
-    equal(run, run_experiment(config, tmp_path / "whole", dataset=few_digits))
 
 
 def test_training_that_diverges_names_the_last_good_checkpoint(
@@ -371,3 +205,30 @@ def test_how_often_and_how_many_may_change_on_the_way(tmp_path, few_digits, befo
     changed = replace(config, training=training)
     run = run_experiment(changed, path, dataset=few_digits, resume=True)
     assert json.loads((run.path / "summary.json").read_text())["epochs"] == 3
+
+
+def test_processes_that_go_on_have_their_own_queues_again():
+    x = blobs(301)[0]
+    config = ClusteringConfig(method="sinkhorn", n_clusters=5, sinkhorn=SinkhornConfig(queue=100))
+
+    def work(group):
+        first, second = (build_clusterer(config, 0, group=group) for _ in range(2))
+        own = parts(x, group)
+        first.fit_predict(own)
+        # The processes' shares of a batch differ in size.
+        for batch in own[: 3 * (20 + group.rank)].split(20 + group.rank):
+            first.targets(batch)
+        saved = _rows_of_all(first, group)
+        second.load_state(first.state())
+        second.load_own_rows(_own_rows(saved, group))
+        queues = len(first.own_rows()["queue"]), len(saved["queue"])
+        return queues, first.targets(own[90:110]), second.targets(own[90:110])
+
+    (alone,) = in_processes(1, work)
+    assert alone[0] == (60, 60)
+    found = in_processes(2, work)
+    assert [queues for queues, _, _ in found] == [(50, 100), (50, 100)]
+    for _, unbroken, resumed in [alone, *found]:
+        assert torch.equal(unbroken, resumed)
+    rows = {"queue": torch.arange(7.0)[:, None], "queue.counts": torch.tensor([4, 3])}
+    assert len(_own_rows(rows, ALONE)["queue"]) == 7, "one process goes on with all of it"

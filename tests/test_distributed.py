@@ -86,6 +86,29 @@ def test_torchrun_starts_a_killed_process_again_and_the_run_goes_on(alone, tmp_p
 
 
 @pytest.mark.slow
+def test_two_processes_that_are_killed_go_on_with_queues_of_their_own(tmp_path):
+    options = (
+        *("--devices", "2", "--training.checkpoint_minutes", "0", "--training.targets", "batch"),
+        *("--clustering.method", "sinkhorn", "--clustering.sinkhorn.queue", "200"),
+    )
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert train(whole, SELF_LAUNCHED, *options).returncode == 0
+    first = subprocess.Popen([*SELF_LAUNCHED, *TRAIN, *options, "--run_dir", str(run)])
+    deadline = time.monotonic() + 120
+    while not list(run.glob("checkpoints/*.safetensors")):
+        assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    first.kill()  # the second ends with it
+    first.wait()
+    again = train(run, SELF_LAUNCHED, *options, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "going on in epoch 1, after step 8" in again.stdout
+    for name in ("weights.safetensors", "clustering.safetensors", "labels.csv"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_single_precision_agrees_to_what_training_makes_of_rounding(tmp_path):
     for devices in ("1", "2"):
         assert train(tmp_path / devices, SELF_LAUNCHED, "--devices", devices).returncode == 0

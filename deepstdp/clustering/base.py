@@ -69,9 +69,24 @@ class Clusterer(ABC):
         return None
 
     def state(self) -> State:
-        """What has been learnt, as named tensors, enough to continue or to predict elsewhere."""
+        """What has been learnt, as named tensors, enough to predict elsewhere.
+
+        It is alike on all processes.
+        """
         return {}
 
     def load_state(self, state: State) -> None:
         """Continue from ``state()``; the default has nothing to take up."""
+        return
+
+    def own_rows(self) -> State:
+        """What else is needed to continue: samples that this process alone remembers."""
+        return {}
+
+    def load_own_rows(self, rows: State) -> None:
+        """Continue from ``own_rows()``; the default remembers none.
+
+        Raises:
+            ValueError: they are no such rows; after ``load_state``.
+        """
         return

@@ -45,6 +45,14 @@ class OnCPU(Clusterer):
         self._wrapped.load_state({name: value.cpu() for name, value in state.items()})
         self.can_predict = self._wrapped.can_predict
 
+    def own_rows(self) -> State:
+        """Samples that are remembered, on the CPU."""
+        return self._wrapped.own_rows()
+
+    def load_own_rows(self, rows: State) -> None:
+        """Continue from ``own_rows()``."""
+        self._wrapped.load_own_rows({name: value.cpu() for name, value in rows.items()})
+
 
 def _back(assignment: Assignment, features: Float[Tensor, "n p"]) -> Assignment:
     return replace(assignment, labels=assignment.labels.to(features.device))

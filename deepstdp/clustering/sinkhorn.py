@@ -98,12 +98,22 @@ class Sinkhorn(Clusterer):
         return plan
 
     def state(self) -> State:
-        """The prototypes and the queue."""
-        named = {"prototypes": self._prototypes, "queue": self._queue}
-        return {name: value for name, value in named.items() if value is not None}
+        """The prototypes."""
+        return {} if self._prototypes is None else {"prototypes": self._prototypes}
 
     def load_state(self, state: State) -> None:
         """Continue from ``state()``."""
         if state:
             require_real("prototypes", state.get("prototypes"), self.n_clusters, None)
-        self._prototypes, self._queue = state.get("prototypes"), state.get("queue")
+        self._prototypes = state.get("prototypes")
+
+    def own_rows(self) -> State:
+        """The queue."""
+        return {} if self._queue is None else {"queue": self._queue}
+
+    def load_own_rows(self, rows: State) -> None:
+        """Continue from ``own_rows()``."""
+        self._queue = rows.get("queue")
+        if self._queue is not None:
+            n_features = None if self._prototypes is None else self._prototypes.shape[1]
+            require_real("queue", self._queue, None, n_features)
