@@ -11,6 +11,7 @@ from deepstdp.files import load_tensors, save_tensors
 from deepstdp.progress import ConsoleProgress
 from deepstdp.runner import run_experiment
 from tests.broken_runs import Killed, broken_off, equal, kill
+from tests.small_runs import SWAPPED
 
 pytestmark = pytest.mark.usefixtures("three_blocks")
 
@@ -80,6 +81,26 @@ def test_tensors_that_do_not_fit_the_run_are_one_line(
 ):
     path = tmp_path / "broken"
     config = broken_off(path, few_digits, before_step)
+    for checkpoint in (path / "checkpoints").iterdir():
+        tensors, info = load_tensors(checkpoint)
+        save_tensors(checkpoint, tensors | {name: change(tensors[name])}, info)
+    with pytest.raises(UserError, match="is no checkpoint of this run"):
+        run_experiment(config, path, dataset=few_digits, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("rows.queue", lambda queue: queue[:, :3]),
+        ("rows.queue", lambda queue: queue.long()),
+        ("rows.queue.counts", lambda counts: counts.sum()),
+    ],
+)
+def test_queues_that_do_not_fit_the_run_are_one_line(
+    tmp_path, few_digits, before_step, name, change
+):
+    path = tmp_path / "broken"
+    config = broken_off(path, few_digits, before_step, method="sinkhorn", **SWAPPED)
     for checkpoint in (path / "checkpoints").iterdir():
         tensors, info = load_tensors(checkpoint)
         save_tensors(checkpoint, tensors | {name: change(tensors[name])}, info)

@@ -27,9 +27,15 @@ pytestmark = [
 ]
 
 
+def deepstdp(*arguments: str) -> str:
+    command = [sys.executable, "-m", "deepstdp", *arguments]
+    return subprocess.run(
+        command, timeout=500, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
 def train(run, *options: str) -> list[dict]:
-    command = [sys.executable, "-m", "deepstdp", "train", "--training.epochs", "3"]
-    subprocess.run([*command, "--run_dir", str(run), *options], timeout=500, check=True)
+    deepstdp("train", "--training.epochs", "3", "--run_dir", str(run), *options)
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -43,6 +49,14 @@ def test_a_run_on_the_gpu_learns_what_one_on_the_cpu_learns(tmp_path, options):
     on_cpu = train(tmp_path / "cpu", "--accelerator", "cpu")
     assert [e["loss"] for e in on_gpu] == pytest.approx([e["loss"] for e in on_cpu], rel=0.05)
     assert on_gpu[-1]["nmi_labels"] == pytest.approx(on_cpu[-1]["nmi_labels"], abs=0.05)
+
+
+@pytest.mark.parametrize("last_layer", ["features", "clusters"])
+def test_a_run_on_the_gpu_reaches_a_file_that_verifies(tmp_path, last_layer):
+    run, out = str(tmp_path / "run"), str(tmp_path / "run.nir")
+    train(tmp_path / "run", "--accelerator", "cuda")
+    deepstdp("export", run, "--target", "snntorch", "--last_layer", last_layer, "--out", out)
+    assert "0 of" in deepstdp("verify", out, "--run", run)
 
 
 def test_k_means_on_the_gpu_is_scikit_learns():
