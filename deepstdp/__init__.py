@@ -34,12 +34,15 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562): what it needs takes seconds."""
-    if name not in _HOMES:
+if not TYPE_CHECKING:  # to which any name would be one otherwise
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used (PEP 562): what it needs takes seconds."""
+        if name in _HOMES:
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        if name in _HOMES.values():
+            return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*__all__, *_HOMES.values()})

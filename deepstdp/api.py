@@ -36,8 +36,9 @@ def _options_as_arguments() -> Iterator[None]:
     try:
         yield
     except (UserError, Interrupted) as error:
-        said = re.sub(r"--(resume|overwrite)\b", r"\1=True", str(error))
-        raise type(error)(re.sub(r"--(?=[a-z])", "", said)) from None
+        said = re.sub(r"(?<![^\s(])--(resume|overwrite)\b", r"\1=True", str(error))
+        error.args = (re.sub(r"(?<![^\s(])--(?=[a-z])", "", said),)
+        raise
 
 
 @_options_as_arguments()
@@ -115,13 +116,14 @@ class Result:
 
     Args:
         run: its folder.
+        trust_code: whether its config may name code of its own, which is imported.
 
     Raises:
         UserError: the run is not finished.
     """
 
-    def __init__(self, run: RunDir | str | Path) -> None:
-        self.run = run if isinstance(run, RunDir) else RunDir.open(Path(run))
+    def __init__(self, run: RunDir | str | Path, trust_code: bool = False) -> None:
+        self.run = run if isinstance(run, RunDir) else RunDir.open(Path(run), trust_code)
         found = self.run.summary()
         if found is None:
             raise UserError(
@@ -171,6 +173,7 @@ class Result:
         """
         return self.model.assign(self._fit(images)).labels.cpu().numpy()
 
+    @_options_as_arguments()
     def _fit(self, images: Images | str | Path) -> Tensor:
         _, (channels, height, width) = self._loaded
         size = height if height == width else None

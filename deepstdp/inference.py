@@ -67,7 +67,8 @@ class Evaluation:
         n_train: images that linear probe and k-NN learn from, and whose clusters are measured.
         n_val: images that accuracies are of.
         trained: what was measured; of no labels, no accuracy.
-        untrained: accuracies of the network before its first step.
+        untrained: accuracies of the network before its first step; none of a backbone of the
+            user's own, which may have begun with other weights.
         points: by accuracy, how many points the training gained on the same images, with a 95 %
             interval (see ``paired_points``).
     """
@@ -97,7 +98,8 @@ def evaluate(
     config = run.config()
     dataset = images_for(config, shape, data_overrides, progress).to(model.device)
     truth, before = truth_of(dataset), None
-    if truth is not None:
+    # What a backbone of the user's own was at first is not known: it may have been given trained.
+    if truth is not None and config.backbone.class_path is None:
         fresh = untrained(model, config, shape)
         before = predict_classes(*_features(fresh, dataset, progress), truth, config.evaluation)
     train, val = _features(model, dataset, progress)

@@ -243,15 +243,16 @@ def untrained(model: Model, config: Config, input_shape: tuple[int, int, int]) -
     """A trained model before its first step: initial weights, its own normalisation, no clusters.
 
     Args:
-        model: of a run whose parts its config names.
-        config: the run's.
+        model: of a run.
+        config: the run's, whose backbone is built in.
         input_shape: (C, H, W) of the images that it takes.
     """
-    blank, k = torch.zeros(1, *input_shape, dtype=torch.uint8), config.clustering.n_clusters
-    network = build_network(config.backbone, blank, k, config.seed)
-    network.front_end.load_state_dict(model.network.front_end.state_dict())
-    network = network.to(model.device, model.network.dtype)
-    return replace(model, network=network, clusterer=None, extract_features=network.features)
+    blank = InMemory(torch.zeros(1, *input_shape, dtype=torch.uint8))
+    nothing = replace(config.clustering, method="none", class_path=None, init_args={})
+    config = replace(config, clustering=nothing, compile=False)
+    fresh = build_model(config, blank, runtime=model.runtime)
+    fresh.network.front_end.load_state_dict(model.network.front_end.state_dict())
+    return fresh
 
 
 def _input_shape(run: RunDir, info: Record) -> tuple[int, int, int]:

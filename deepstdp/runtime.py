@@ -18,7 +18,7 @@ from lightning_fabric import Fabric
 
 from deepstdp.config import Config
 from deepstdp.errors import first_line
-from deepstdp.launcher import is_first_process
+from deepstdp.launched import is_first_process
 from deepstdp.processes import ALONE, DistributedGroup, Group, shared_error
 from deepstdp.progress import quiet
 

@@ -1,5 +1,7 @@
 import re
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -69,6 +71,21 @@ def test_errors_name_arguments_and_no_options(result, digits):
     settings = {"data.loading": "stream"}
     with pytest.raises(UserError, match="give data.loading memory"):
         deepstdp.train(digits[0], settings=settings, run_dir=result.path.parent / "x")
+
+
+def test_paths_in_errors_stay_as_they_are(tmp_path):
+    with pytest.raises(UserError, match="a--b/x--resume does not exist"):
+        deepstdp.train(tmp_path / "a--b" / "x--resume", run_dir=tmp_path / "run", verbose=False)
+
+
+def test_names_are_where_they_are_said_to_be():
+    assert set(deepstdp._HOMES) == set(deepstdp.__all__)
+    code = (
+        "import deepstdp\nassert set(deepstdp.__all__) <= set(dir(deepstdp))\n"
+        "assert deepstdp.clustering.STDPClustering is deepstdp.STDPClustering\n"
+        "assert not hasattr(deepstdp, 'trian')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_in_a_notebook(result):

@@ -209,7 +209,7 @@ def test_how_often_and_how_many_may_change_on_the_way(tmp_path, few_digits, befo
 
 def test_processes_that_go_on_have_their_own_queues_again():
     x = blobs(301)[0]
-    config = ClusteringConfig(method="sinkhorn", n_clusters=5, sinkhorn=SinkhornConfig(queue=100))
+    config = ClusteringConfig(method="sinkhorn", n_clusters=5, sinkhorn=SinkhornConfig(queue=300))
 
     def work(group):
         first, second = (build_clusterer(config, 0, group=group) for _ in range(2))
@@ -227,7 +227,7 @@ def test_processes_that_go_on_have_their_own_queues_again():
     (alone,) = in_processes(1, work)
     assert alone[0] == (60, 60)
     found = in_processes(2, work)
-    assert [queues for queues, _, _ in found] == [(50, 100), (50, 100)]
+    assert [queues for queues, _, _ in found] == [(60, 123), (63, 123)]
     for _, unbroken, resumed in [alone, *found]:
         assert torch.equal(unbroken, resumed)
     rows = {"queue": torch.arange(7.0)[:, None], "queue.counts": torch.tensor([4, 3])}

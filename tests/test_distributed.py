@@ -89,7 +89,7 @@ def test_torchrun_starts_a_killed_process_again_and_the_run_goes_on(alone, tmp_p
 def test_two_processes_that_are_killed_go_on_with_queues_of_their_own(tmp_path):
     options = (
         *("--devices", "2", "--training.checkpoint_minutes", "0", "--training.targets", "batch"),
-        *("--clustering.method", "sinkhorn", "--clustering.sinkhorn.queue", "200"),
+        *("--clustering.method", "sinkhorn", "--clustering.sinkhorn.queue", "2000"),
     )
     whole, run = tmp_path / "whole", tmp_path / "run"
     assert train(whole, SELF_LAUNCHED, *options).returncode == 0

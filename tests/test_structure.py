@@ -23,7 +23,7 @@ LAYERS = [
         "files",
         "processes",
         "run_lock",
-        "launcher",
+        "launched",
     },
     {"runtime"},
     {"config_files", "data"},
@@ -100,4 +100,5 @@ def test_the_command_line_starts_without_extras():
     extras = ("nir", "h5py", "onnx", "onnxscript", "onnxruntime", "optuna", "ray", "triton")
     extras += ("tensorboard", "shtab", "mlflow", "wandb", "pytorch_lightning")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({extras}))"
-    subprocess.run([sys.executable, "-c", f"{blocked}; import deepstdp.cli"], check=True)
+    every = "from deepstdp.cli.commands import COMMANDS; [c.parser() for c in COMMANDS.values()]"
+    subprocess.run([sys.executable, "-c", f"{blocked}; import deepstdp; {every}"], check=True)

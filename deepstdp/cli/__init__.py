@@ -14,7 +14,7 @@ from deepstdp.interruption import (
     Interrupted,
     terminated_like_interrupted,
 )
-from deepstdp.launcher import is_first_process
+from deepstdp.launched import is_first_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

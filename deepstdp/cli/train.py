@@ -9,7 +9,7 @@ from deepstdp.comparison.table import time_shares
 from deepstdp.config_files import config_parser, parse, to_config
 from deepstdp.errors import UserError, printable
 from deepstdp.files import Record
-from deepstdp.launcher import is_restarted
+from deepstdp.launched import is_restarted
 from deepstdp.loggers import LoggerName, make_logger
 from deepstdp.progress import SILENT, ConsoleProgress
 from deepstdp.report.figures import save_run_figures

@@ -51,17 +51,18 @@ def evaluate(parser: ArgumentParser, arguments: Sequence[str]) -> None:
 
 def _evaluation(found: Evaluation) -> str:
     """What was measured, of which images, and what of it may be chance."""
-    columns = {"trained": found.trained}
-    if not found.points:
+    columns, held_out, others = {"trained": found.trained}, found.n_val, found.n_train
+    if found.untrained:
+        columns["untrained"] = found.untrained
+    if "linear_probe_accuracy" in found.trained:
         said = (
-            f"{found.source}: {found.n_train} images, and {found.n_val} that are held out, have no "
-            "labels, so that nothing says what the features are worth"
+            f"{found.source}: accuracies are of {held_out} images that are held out; linear probe "
+            f"and k-NN learn from the other {others}, of which all other numbers are."
         )
     else:
-        columns["untrained"] = found.untrained
         said = (
-            f"{found.source}: accuracies are of {found.n_val} images; linear probe, k-NN and the "
-            f"names of clusters learn from the other {found.n_train}, of which all else is"
+            f"{found.source}: {others} images, and {held_out} that are held out, have no labels, "
+            "so that nothing says what the features are worth."
         )
     lines = [fill(said, _WIDTH, break_long_words=False, break_on_hyphens=False)]
     if found.trained:
@@ -70,7 +71,7 @@ def _evaluation(found: Evaluation) -> str:
         low, high = points["ci95"]
         lines.append(
             f"{name}: {in_words(low, high)} the untrained network, {points['mean']:+.1f} points "
-            f"[{low:+.1f}, {high:+.1f}]"
+            f"[{low:+.1f}, {high:+.1f}] on the same images; one seed says nothing of others"
         )
     return "\n".join(lines)
 

@@ -80,11 +80,14 @@ class Clusterer(ABC):
         return
 
     def own_rows(self) -> State:
-        """What else is needed to continue: samples that this process alone remembers."""
+        """What else is needed to continue: samples that this process alone remembers.
+
+        All processes call it together, and all give the same names.
+        """
         return {}
 
     def load_own_rows(self, rows: State) -> None:
-        """Continue from ``own_rows()``; the default remembers none.
+        """Continue from ``own_rows()``, on all processes together; the default remembers none.
 
         Raises:
             ValueError: they are no such rows; after ``load_state``.

@@ -77,6 +77,19 @@ class CustomClusterer(Clusterer):
         else:
             self.can_predict = False
 
+    def own_rows(self) -> State:
+        """Samples that the object of the first process remembers; none, of the others."""
+        if not isinstance(self.wrapped, Clusterer):
+            return {}
+        rows = self._group.first(self.wrapped.own_rows)
+        return rows if self._group.is_first else {name: x[:0] for name, x in rows.items()}
+
+    def load_own_rows(self, rows: State) -> None:
+        """Continue from ``own_rows()``, however they have been shared out."""
+        if isinstance(self.wrapped, Clusterer):
+            every = {name: self._group.gather(x) for name, x in rows.items()}
+            self.wrapped.load_own_rows(every)
+
     def _call(self, method: str, features: Float[Tensor, "n p"]) -> Assignment:
         found = self._call_if_any(method, features)
         if found is None:

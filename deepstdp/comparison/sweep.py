@@ -14,6 +14,8 @@ from deepstdp.progress import Progress
 from deepstdp.run_dir import RunDir
 from deepstdp.run_lock import alone_in
 
+FAILURES = "failures.json"
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -79,7 +81,7 @@ def run_trials(
 
 
 def _write_failures(out: Path, failures: Sequence[Failure]) -> None:
-    path = out / "failures.json"
+    path = out / FAILURES
     if failures:
         record = {f.trial.key: {"reason": f.reason, "attempts": f.n_attempts} for f in failures}
         write_json(path, record)

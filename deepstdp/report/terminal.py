@@ -1,8 +1,8 @@
 """Runs in a terminal, while they go on: where they stand, how long yet, and the last epochs."""
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -13,84 +13,93 @@ from deepstdp.epoch_line import WORTH_A_LOOK
 from deepstdp.errors import UserError, kind_and_line
 from deepstdp.files import MISFITS, Record
 from deepstdp.report.reading import RunView
-from deepstdp.run_dir import METRICS, RunDir
+from deepstdp.run_dir import METRICS
 from deepstdp.tables import duration
 
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 40
 
 
-def draw(run: RunDir, n_shown: int = 8) -> RenderableType:
+def draw(view: RunView, n_shown: int = 8) -> RenderableType:
     """The state of a run, finished or not.
 
     Args:
-        run: its folder.
+        view: what its folder says.
         n_shown: epochs that the table has, the last ones.
 
     Raises:
         UserError: its files are damaged.
     """
-    view = RunView.read(run)
-    try:
-        return _drawn(view, n_shown)
-    except MISFITS as error:
-        raise UserError(f"{run.path} is damaged ({kind_and_line(error)})") from None
+    with _damage_said(view):
+        metrics, n_epochs = view.metrics, view.config.training.epochs
+        done = metrics[-1]["epoch"] if metrics else 0
+        bar = Table.grid()  # which ends its line
+        bar.add_row(ProgressBar(total=max(n_epochs, 1), completed=done, width=60))
+        hint = ": has it ended? --resume goes on" if _silence(view) else ""
+        state = Text(f"{view.path}: {_state(view)}{hint}", style="bold")
+        parts: list[RenderableType] = [state, bar]
+        if metrics:
+            parts += [*_curves(metrics), _table(metrics[-n_shown:])]
+    return Group(*parts)
 
 
-def draw_all(runs: Sequence[RunDir]) -> RenderableType:
-    """A line for each run of a comparison, with its last epoch.
+def draw_all(views: Sequence[RunView]) -> RenderableType:
+    """A line for each run of a comparison, with its last epoch; those that go on come first.
 
     Args:
-        runs: those that have begun.
+        views: of the runs that have begun.
 
     Raises:
         UserError: the files of one are damaged.
     """
-    views = [RunView.read(run) for run in runs]
+    views = sorted(views, key=lambda view: view.summary is not None)
     last = [view.metrics[-1] if view.metrics else {} for view in views]
     table = Table(box=None, pad_edge=False)
     columns = _columns(last)
     for name in ("run", "", *(name for _, name, _ in columns)):
         table.add_column(name, justify="left" if name in ("run", "") else "right")
     for view, record in zip(views, last, strict=True):
-        path = Text(f"{view.path.parent.name}/{view.path.name}")
-        try:
-            state = _state(view, record.get("epoch", 0)).removeprefix("finished, ")
-            table.add_row(path, state, *_cells(record, columns))
-        except MISFITS as error:
-            raise UserError(f"{view.path} is damaged ({kind_and_line(error)})") from None
+        with _damage_said(view):
+            path = Text(f"{view.path.parent.name}/{view.path.name}")
+            table.add_row(path, _state(view), *_cells(record, columns))
     return table
 
 
-def _drawn(view: RunView, n_shown: int) -> RenderableType:
-    metrics, n_epochs = view.metrics, view.config.training.epochs
-    done = metrics[-1]["epoch"] if metrics else 0
-    bar = Table.grid()  # which ends its line
-    bar.add_row(ProgressBar(total=max(n_epochs, 1), completed=done, width=60))
-    state = Text(f"{view.path}: {_state(view, done)}", style="bold")
-    parts: list[RenderableType] = [state, bar]
-    if metrics:
-        parts += [*_curves(metrics), _table(metrics[-n_shown:])]
-    return Group(*parts)
+@contextmanager
+def _damage_said(view: RunView) -> Iterator[None]:
+    try:
+        yield
+    except MISFITS as error:
+        raise UserError(f"{view.path} is damaged ({kind_and_line(error)})") from None
 
 
-def _state(view: RunView, done: int) -> str:
+def _state(view: RunView) -> str:
     metrics, n_epochs = view.metrics, view.config.training.epochs
     if view.summary is not None:
-        return f"finished, {done} epochs in {duration(view.summary['wall_seconds'])}"
+        return f"finished in {duration(view.summary['wall_seconds'])}"
     if not metrics:
         return f"epoch 1 of {n_epochs} goes on"
-    each = sum(_seconds(record) for record in metrics) / len(metrics)
-    since = max(0.0, time.time() - _written(view.path))
-    left = max(0.0, each * (n_epochs - done) - since)
-    said = f"{done} of {n_epochs} epochs, about {duration(left)} left"
-    if since > 60 + 5 * each:  # it may have been stopped
-        said += f"; nothing new for {duration(since)}: has it ended? --resume goes on"
-    return said
+    done = metrics[-1]["epoch"]
+    if silence := _silence(view):
+        return f"{done} of {n_epochs} epochs, nothing new for {duration(silence)}"
+    left = max(0.0, _seconds_each(metrics) * (n_epochs - done) - _since(view))
+    return f"{done} of {n_epochs} epochs, about {duration(left)} left"
 
 
-def _written(path: Path) -> float:
-    return (path / METRICS).stat().st_mtime
+def _silence(view: RunView) -> float | None:
+    """Seconds since the last epoch, if they are so many that the run may have been stopped."""
+    if view.summary is not None or not view.metrics:
+        return None
+    since = _since(view)
+    return since if since > 60 + 5 * _seconds_each(view.metrics) else None
+
+
+def _since(view: RunView) -> float:
+    return max(0.0, time.time() - (view.path / METRICS).stat().st_mtime)
+
+
+def _seconds_each(metrics: Sequence[Record]) -> float:
+    return sum(_seconds(record) for record in metrics) / len(metrics)
 
 
 def _seconds(record: Record) -> float:

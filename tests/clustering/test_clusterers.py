@@ -255,7 +255,7 @@ def test_a_small_batch_is_balanced_together_with_the_queue():
     alone = clusterer.targets(one_blob).argmax(dim=1)
     for rows in order.split(50):
         clusterer.targets(x[rows])
-    assert len(clusterer.state()["queue"]) == 300
+    assert len(clusterer.own_rows()["queue"]) == 300
     together = clusterer.targets(one_blob).argmax(dim=1)
     assert len(set(alone.tolist())) == 5
     assert len(set(together.tolist())) == 1

@@ -6,8 +6,10 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
+from deepstdp.checkpoint import _own_rows, _rows_of_all
 from deepstdp.clustering import Assignment, Clusterer, build_clusterer
-from deepstdp.config import ClusteringConfig
+from deepstdp.clustering.sinkhorn import Sinkhorn
+from deepstdp.config import ClusteringConfig, SinkhornConfig
 from deepstdp.errors import UserError
 from tests.clustering.samples import blobs, parts
 from tests.helpers import in_processes
@@ -87,6 +89,38 @@ def test_an_own_clusterer_with_a_state_is_saved_and_predicts():
     second.load_state(first.state())
     assert torch.equal(first.predict(x).labels, second.predict(x).labels)
     assert torch.equal(first.retest(x).labels, first.predict(x).labels)
+
+
+def test_a_clusterer_that_is_given_goes_on_with_its_queue_in_any_number_of_processes():
+    x, _ = blobs()
+    config = ClusteringConfig(n_clusters=5)
+
+    def given(group):
+        return build_clusterer(
+            config, 0, custom=Sinkhorn(5, 0, SinkhornConfig(queue=300)), group=group
+        )
+
+    def learn(group):
+        clusterer, own = given(group), parts(x, group)
+        clusterer.fit_predict(own)
+        for batch in own[:60].split(20):
+            clusterer.targets(batch)
+        return clusterer.state(), _rows_of_all(clusterer, group), clusterer.targets(own[60:80])
+
+    def go_on(group, state, rows):
+        clusterer = given(group)
+        clusterer.load_state(state)
+        clusterer.load_own_rows(_own_rows(rows, group))
+        if group.size == 1:
+            return torch.cat([x[60:80], x[260:280]]), clusterer
+        return clusterer.targets(parts(x, group)[60:80]), clusterer
+
+    (state, rows, first), (_, _, second) = in_processes(2, learn)
+    assert rows["queue.counts"].tolist() == [120, 0]
+    again = in_processes(2, lambda group: go_on(group, state, rows)[0])
+    assert torch.equal(torch.cat(again), torch.cat([first, second]))
+    ((batch, alone),) = in_processes(1, lambda group: go_on(group, state, rows))
+    assert torch.equal(alone.targets(batch), torch.cat([first, second]))
 
 
 class Fails:

@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from deepstdp.cli import main
-from deepstdp.cli.watch import _has_ended
+from deepstdp.cli.watch import _Watched
 from deepstdp.config import Config, TrainingConfig
 from deepstdp.errors import UserError
+from deepstdp.report.reading import RunView
 from deepstdp.report.terminal import draw, draw_all, sparkline
 from deepstdp.run_dir import RunDir
 
@@ -20,7 +21,8 @@ def record(epoch, **values):
 
 def seen(*runs: RunDir) -> str:
     console = Console(width=200, file=io.StringIO())
-    console.print(draw(*runs) if len(runs) == 1 else draw_all(runs))
+    views = [RunView.read(run) for run in runs]
+    console.print(draw(*views) if len(views) == 1 else draw_all(views))
     return console.file.getvalue()
 
 
@@ -64,13 +66,13 @@ def test_a_run_that_says_nothing_any_more(run):
     run.append_metrics(record(1))
     path = run.path / "metrics.jsonl"
     os.utime(path, (time.time() - 7500,) * 2)
-    assert "nothing new for 2:05 h: has it ended?" in seen(run)
+    assert "1 of 10 epochs, nothing new for 2:05 h: has it ended?" in seen(run)
 
 
 def test_a_finished_run(run):
     run.append_metrics(record(10))
     finish(run)
-    assert "finished, 10 epochs in 3:07 min" in seen(run)
+    assert "finished in 3:07 min" in seen(run)
 
 
 def test_a_long_curve_keeps_its_end():
@@ -81,14 +83,14 @@ def test_a_long_curve_keeps_its_end():
 def test_a_damaged_run_is_one_line(run):
     run.append_metrics({"epoch": 1, "loss": "much"})
     with pytest.raises(UserError, match="what was measured is no number"):
-        draw(run)
+        seen(run)
 
 
 def test_what_cannot_be_drawn_is_one_line(run):
     for epoch, loss in ((1, float("nan")), (2, 3.0)):
         run.append_metrics(record(epoch, linear_probe_accuracy=loss))
     with pytest.raises(UserError, match="is damaged"):
-        draw(run)
+        seen(run)
 
 
 def test_no_colours_where_they_are_not_wanted(run, monkeypatch, capsys):
@@ -105,29 +107,44 @@ def test_no_colours_where_they_are_not_wanted(run, monkeypatch, capsys):
 
 
 def test_a_comparison_has_a_line_a_run(two_runs, capsys):
-    header, first, second = seen(*two_runs).splitlines()
+    header, going_on, finished = seen(*two_runs).splitlines()
     assert header.split() == ["run", "loss", "NMI"]
-    assert re.fullmatch(r"a/seed-0 +10 epochs in 3:07 min +0.200 +0.500", first)
-    assert re.fullmatch(r"b/seed-0 +epoch 1 of 10 goes on +- +- *", second)
+    assert re.fullmatch(r"b/seed-0 +epoch 1 of 10 goes on +- +- *", going_on)
+    assert re.fullmatch(r"a/seed-0 +finished in 3:07 min +0.200 +0.500", finished)
     assert main(["watch", str(two_runs[0].path.parents[1]), "--once"]) == 0
     assert "b/seed-0" in capsys.readouterr().out
 
 
-def test_a_comparison_has_ended_with_its_results(two_runs):
+@pytest.mark.parametrize("name", ["comparison.json", "failures.json"])
+def test_a_comparison_has_ended_with_its_results(two_runs, name):
     out = two_runs[0].path.parents[1]
-    assert not _has_ended(out)
-    two_runs[1].append_metrics(record(1))
-    os.utime(two_runs[1].path / "metrics.jsonl", (time.time() - 9,) * 2)
-    (out / "comparison.json").write_text("{}")
-    assert _has_ended(out)
-    os.utime(out / "comparison.json", (time.time() - 60,) * 2)
-    assert not _has_ended(out), "these are of an earlier call"
-    assert _has_ended(two_runs[0].path)
-    assert not _has_ended(two_runs[1].path)
+    watched, results = _Watched(out), out / name
+    assert not watched.has_ended()
+    for path in out.rglob("*"):
+        os.utime(path, (time.time() - 9,) * 2)
+    results.write_text("{}")
+    assert watched.has_ended()
+    another = RunDir.create(out / "b" / "seed-1", two_runs[0].config())
+    os.utime(another.path / "config.yaml", (time.time() + 9,) * 2)
+    assert not watched.has_ended(), "they are of an earlier call"
+    assert "b/seed-1" in str(list(watched.drawn().columns[0].cells))
+
+
+def test_a_run_has_ended_with_its_summary(two_runs):
+    assert _Watched(two_runs[0].path).has_ended()
+    assert not _Watched(two_runs[1].path).has_ended()
+
+
+def test_an_idle_run_of_a_comparison_has_no_resume(two_runs):
+    two_runs[1].append_metrics(record(3))
+    os.utime(two_runs[1].path / "metrics.jsonl", (time.time() - 7500,) * 2)
+    shown = seen(*two_runs)
+    assert "3 of 10 epochs, nothing new for 2:05 h" in shown
+    assert "--resume" not in shown, "which compare does not have"
 
 
 def test_the_line_of_a_damaged_run_is_one(two_runs):
     for epoch in (1, 2):
         two_runs[1].append_metrics(record(epoch) | {"loss": "much"})
     with pytest.raises(UserError, match="what was measured is no number"):
-        draw_all(two_runs)
+        seen(*two_runs)

@@ -126,5 +126,5 @@ def confusion_chart(contingency: Int64[np.ndarray, "k c"], class_names: list[str
     note = "Each column is a cluster: what share of its images has which label."
     height = min(900, 160 + 22 * len(class_names))
     figure.update_xaxes(type="category", nticks=25)
-    figure.update_yaxes(type="category", automargin=True, nticks=len(class_names))
+    figure.update_yaxes(type="category", automargin=True, nticks=min(len(class_names), 33))
     return chart(title, figure, "cluster", "", note, wide=True, height=height)

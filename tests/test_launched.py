@@ -1,6 +1,6 @@
 import pytest
 
-from deepstdp.launcher import is_first_process, is_restarted
+from deepstdp.launched import is_first_process, is_restarted
 
 
 @pytest.mark.parametrize(
