@@ -16,7 +16,7 @@ from torch import Tensor
 
 from deepstdp.clustering import Assignment, Clusterer
 from deepstdp.errors import UserError, first_line
-from deepstdp.evaluation.measure import Metrics
+from deepstdp.evaluation.measure import Metrics, are_correct_images
 from deepstdp.files import (
     MISFITS,
     Record,
@@ -45,6 +45,7 @@ class Position:
         epoch: epochs done.
         begun: how far the next one has come.
         untrained: measurements before the first epoch.
+        untrained_correct: which images were right then (see ``correct_images``).
         assignment: measurements of the current pseudo-labels.
         seconds: time spent by stage, evaluation included.
         wall_seconds: time since the start, of all sessions of the run.
@@ -55,6 +56,7 @@ class Position:
     epoch: int = 0
     begun: Begun = field(default_factory=Begun)
     untrained: Metrics = field(default_factory=dict)
+    untrained_correct: dict[str, str] = field(default_factory=dict)
     assignment: Metrics = field(default_factory=dict)
     seconds: dict[str, float] = field(
         default_factory=lambda: {f"seconds_{stage}": 0.0 for stage in STAGES}
@@ -289,3 +291,5 @@ def _check_position(position: Position, lap: Any, loop: Loop) -> None:
     for metrics in (position.untrained, position.assignment):
         if not all(value is None or type(value) in (int, float) for value in metrics.values()):
             raise ValueError("its measurements are no numbers")
+    if not are_correct_images(position.untrained_correct):
+        raise ValueError("what was right before the first epoch is no row of 0 and 1")

@@ -180,6 +180,7 @@ def _run(
         logger.log_hyperparams(asdict(loop.config))
     if done == (0, 0):
         position.untrained = loop.measure(0)
+        position.untrained_correct = loop.correct_images()
         log_epoch(logger, position.untrained, 0)
     for epoch in range(position.epoch + 1, loop.n_epochs + 1):
         metrics = loop.learn(epoch, position.begun, keeper.after_step) | loop.measure(epoch)
@@ -272,6 +273,7 @@ def _write_results(
         "final": metrics,
         "untrained": position.untrained,
         "correct": loop.correct_images(),
+        "correct_untrained": position.untrained_correct,
         "val_images": digest_of(loop.measured_images()),
         "n_train": len(dataset.train),
         "n_val": len(dataset.val),

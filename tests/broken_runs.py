@@ -44,8 +44,8 @@ def equal(run, other) -> None:
     assert learnt(run) == learnt(other)
     for name in ("labels.csv", "clustering.safetensors"):
         assert (run.path / name).read_bytes() == (other.path / name).read_bytes()
-    assert run.summary()["final"] == other.summary()["final"]
-    assert run.summary()["untrained"] == other.summary()["untrained"]
+    for name in ("final", "untrained", "correct", "correct_untrained"):
+        assert run.summary()[name] == other.summary()[name]
 
 
 def broken_off(path, few_digits, before_step, **recipe):

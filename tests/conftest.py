@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 if not torch.cuda.is_available():
     # Triton reads this when it is imported: its kernels then run on the CPU.
@@ -20,6 +21,11 @@ from deepstdp.data import Dataset, load_dataset  # noqa: E402
 from tests.broken_runs import BeforeStep  # noqa: E402
 from tests.documents import ROOT
 from tests.helpers import image_bytes  # noqa: E402
+
+
+# How long an example takes is the machine's business, which may be busy.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

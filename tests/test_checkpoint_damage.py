@@ -52,6 +52,8 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(
         {"seconds": {}},
         {"lap": {"training": "x"}},
         {"untrained": {"linear_probe_accuracy": "high"}},
+        {"untrained_correct": {"linear_probe": "01x"}},
+        {"untrained_correct": ["01"]},
     ],
 )
 def test_a_record_that_is_no_place_in_the_run_is_one_line(

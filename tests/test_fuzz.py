@@ -89,7 +89,7 @@ def _section(schema: type) -> st.SearchStrategy:
     return st.fixed_dictionaries({}, optional={n: _VALUES | inner.get(n, _VALUES) for n in kinds})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(content=_section(Config) | _VALUES)
 def test_any_yaml_is_a_config_or_refused_in_one_line(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.yaml"

@@ -45,7 +45,10 @@ def test_what_a_run_leaves(tmp_path, few_digits):
     assert 0 < records[2]["retest_agreement"] <= 1
     assert records[2]["loss"] < records[0]["loss"]
     summary = run.summary()
-    assert summary["untrained"]["linear_probe_accuracy"] > 0.5
+    untrained = summary["untrained"]["linear_probe_accuracy"]
+    assert untrained > 0.5
+    right = summary["correct_untrained"]["linear_probe"].count("1")
+    assert right / summary["n_val"] == untrained
     assert set(summary["final"]) >= {"nmi_labels", "cluster_accuracy", "firing_rate", "n_silent"}
     assert summary["versions"]["torch"] == torch.__version__
     assert summary["hardware"]["device"] == "cpu"

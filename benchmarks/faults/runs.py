@@ -141,7 +141,7 @@ def outcome(path: Path) -> dict[str, bytes]:
             if (folder / file).exists():
                 found[f"{name}/{file}"] = (folder / file).read_bytes()
         record = json.loads(summary.read_text())
-        said = {key: record[key] for key in ("final", "untrained", "correct")}
+        said = {key: record[key] for key in ("final", "untrained", "correct", "correct_untrained")}
         found[f"{name}/summary"] = json.dumps(said).encode()
         lines = (folder / "metrics.jsonl").read_text().splitlines()
         epochs = [

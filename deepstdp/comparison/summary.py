@@ -16,6 +16,7 @@ from deepstdp.comparison.statistics import (
     versus,
 )
 from deepstdp.evaluation.convergence import best, first_reaching
+from deepstdp.evaluation.measure import right
 from deepstdp.files import Record, read_json, write_json
 from deepstdp.pipeline import STAGES
 from deepstdp.run_dir import RunDir
@@ -135,8 +136,8 @@ def _bootstrap(ours: Sequence[Record], theirs: Sequence[Record]) -> Record:
 
 def _correct(record: Record) -> Correct:
     """Which validation images the linear probe got right; none of old runs."""
-    digits = record.get("correct", {}).get("linear_probe", "")
-    return np.array([digit == "1" for digit in digits], dtype=bool)
+    found = right(record.get("correct", {}))
+    return np.zeros(0, dtype=bool) if found is None else found
 
 
 def _columns(records: Sequence[Record]) -> dict[str, list[float]]:

@@ -1,9 +1,12 @@
 """Everything that is measured of one state of the network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -79,6 +82,19 @@ def correct_images(predictions: Predictions | None, truth: Truth | None) -> dict
         name: "".join(map(str, (classes == truth.val).astype(int)))
         for name, classes in vars(predictions).items()
     }
+
+
+def are_correct_images(value: Any) -> bool:
+    """Whether a file's value is one of ``correct_images``."""
+    return isinstance(value, dict) and all(
+        isinstance(digits, str) and set(digits) <= {"0", "1"} for digits in value.values()
+    )
+
+
+def right(correct: Mapping[str, str]) -> Bool[ndarray, "m"] | None:
+    """Which of them the linear probe gets right, of ``correct_images``; None if that is empty."""
+    digits = correct.get("linear_probe")
+    return None if digits is None else np.array([digit == "1" for digit in digits], dtype=bool)
 
 
 def measure_assignment(

@@ -6,11 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 from deepstdp.comparison.summary import BASELINE
 from deepstdp.config import Config
 from deepstdp.config_files import dump_config
 from deepstdp.deployment.run import RECORD
 from deepstdp.errors import UserError
+from deepstdp.evaluation.measure import are_correct_images, right
 from deepstdp.examples import Examples, load_examples
 from deepstdp.files import Record, read_json
 from deepstdp.run_dir import CONFIG, RunDir, on_any_machine
@@ -90,6 +94,14 @@ class RunView:
         """What was measured before the first epoch, if the run is finished."""
         return {} if self.summary is None else self.summary["untrained"]
 
+    def right(self, trained: bool = True) -> Bool[np.ndarray, "m"] | None:
+        """Which validation images the linear probe got right at the end, or before the start.
+
+        None where there are no labels, or that was not kept.
+        """
+        kept = (self.summary or {}).get("correct" if trained else "correct_untrained", {})
+        return right(kept)
+
     @cached_property
     def examples(self) -> Examples | None:
         """Images of its clusters.
@@ -156,11 +168,19 @@ def baseline_of(groups: Mapping[str, Sequence[RunView]]) -> str | None:
     return next((name for name, views in groups.items() if views[0].method == BASELINE), None)
 
 
+def same_seeds(ours: Sequence[RunView], theirs: Sequence[RunView]) -> list[tuple[RunView, RunView]]:
+    """Runs that have a seed in common, where the linear probe of both was measured."""
+    by_seed = {view.config.seed: view for view in theirs if view.final.get(PROBE) is not None}
+    return [
+        (view, by_seed[view.config.seed])
+        for view in ours
+        if view.config.seed in by_seed and view.final.get(PROBE) is not None
+    ]
+
+
 def paired_by_seed(ours: Sequence[RunView], theirs: Sequence[RunView]) -> list[tuple[float, float]]:
-    """The linear probes of runs that have a seed in common, where both were measured."""
-    by_seed = {view.config.seed: view.final.get(PROBE) for view in theirs}
-    pairs = [(view.final.get(PROBE), by_seed.get(view.config.seed)) for view in ours]
-    return [(a, b) for a, b in pairs if a is not None and b is not None]
+    """The linear probes of these."""
+    return [(a.final[PROBE], b.final[PROBE]) for a, b in same_seeds(ours, theirs)]
 
 
 def finished(views: Sequence[RunView]) -> list[RunView]:
@@ -183,6 +203,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 }
 """What is taken from ``summary.json``."""
 
+_CORRECT = ("correct", "correct_untrained")
+
 
 def _check(run: RunDir, metrics: Sequence[Record], summary: Record | None) -> None:
     """So that no part of a report meets what it does not expect."""
@@ -198,6 +220,8 @@ def _check(run: RunDir, metrics: Sequence[Record], summary: Record | None) -> No
     if wrong or not all(_is_number(value) for record in measured for value in record.values()):
         what = f"summary.json has no {wrong[0]}" if wrong else "what was measured is no number"
         raise UserError(f"{run.path} is damaged: {what}")
+    if not all(are_correct_images((summary or {}).get(name, {})) for name in _CORRECT):
+        raise UserError(f"{run.path} is damaged: summary.json says not which images are right")
     names = (summary or {}).get("class_names") or []
     if not all(isinstance(name, str) for name in names):
         raise UserError(f"{run.path} is damaged: summary.json has class names that are none")

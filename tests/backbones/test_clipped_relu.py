@@ -34,7 +34,7 @@ def test_a_ceiling_that_falls_below_zero_stays_a_ceiling():
 
 
 @given(st.integers(-64, 192), st.integers(1, 16))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_soft_reset_neuron_says_the_same_in_as_many_steps(sixtyfourths, levels):
     x = sixtyfourths / 64
     one = torch.ones(1, 1, 1, 1)

@@ -185,7 +185,7 @@ def test_synapses_that_do_not_persist_start_anew():
     assert not torch.allclose(before[1], after[1], atol=1e-1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1000), st.integers(2, 8))
 def test_sinkhorn_plans_are_balanced(seed, k):
     similarity = torch.rand(40, k, generator=torch.Generator().manual_seed(seed))

@@ -26,7 +26,7 @@ def test_overrides_win_over_the_file(tmp_path):
     assert (config.training.epochs, config.training.batch_size) == (5, 7)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**40),
     classes=st.sampled_from(["all", "first-10"]) | st.lists(st.just("x"), min_size=1),

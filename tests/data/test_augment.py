@@ -51,7 +51,7 @@ def test_a_quarter_crop_is_that_quarter_enlarged():
     assert starts.max() > 0.4
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(12)), st.integers(1, 11))
 def test_order_and_batch_split_change_nothing(order, cut):
     batch, keys = images(), torch.arange(100, 112)

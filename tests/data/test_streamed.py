@@ -105,7 +105,7 @@ def test_worker_processes_where_none_is_prepared(class_folder, monkeypatch):
     assert_same(data, load(class_folder, "memory"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rows=st.lists(st.integers(0, 9), max_size=12),
     parts=st.lists(st.lists(st.integers(0, 11), max_size=9), max_size=5),

@@ -176,7 +176,7 @@ def test_wrong_sources(source, message, tmp_path):
         load(tmp_path / source)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     contents=st.lists(st.lists(st.binary(max_size=1200), max_size=4), min_size=1, max_size=3),
     form=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),

@@ -65,7 +65,7 @@ def test_clipped_relus_keep_ceiling_and_levels():
 @given(
     st.integers(1, 3), st.integers(1, 2), st.integers(0, 1), st.integers(1, 2), st.integers(1, 2)
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pooling_on_both_sides_of_a_convolution(kernel, stride, padding, before, after):
     torch.manual_seed(0)
     x = torch.randn(2, 2, 16, 16)

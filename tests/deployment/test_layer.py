@@ -53,7 +53,7 @@ def test_several_spikes_a_step_by_hand():
 
 
 @given(st.floats(-1, 2), st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_rate_is_a_relu_that_saturates(current, n_steps):
     """With a soft reset n = clip(floor(z T + start), 0, T) spikes (threshold 1)."""
     spikes = train(single(round(current * 64) / 64, start=0.5), n_steps)  # sums without rounding

@@ -9,7 +9,7 @@ from deepstdp.features import Reducer
 from tests.helpers import correlated
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_a_rotated_basis_is_turned_back(seed):
     x = correlated()

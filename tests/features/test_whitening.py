@@ -50,7 +50,7 @@ def test_the_polar_factor_is_scipys_rotation():
     assert np.allclose(polar_factor(source.T @ target).numpy(), expected, atol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 24), st.floats(0, 8))
 def test_the_polar_factor_is_orthogonal_and_nearest(seed, p, decades):
     generator = torch.Generator().manual_seed(seed)

@@ -59,6 +59,8 @@ def test_a_summary_without_class_names_has_none(runs):
         ("summary.json", lambda r: r.clear(), "has no final"),
         ("summary.json", lambda r: r["final"].update(loss="x"), "is no number"),
         ("summary.json", lambda r: r.update(class_names=[1]), "class names that are none"),
+        ("summary.json", lambda r: r.update(correct="01"), "not which images are right"),
+        ("summary.json", lambda r: r["correct_untrained"].update(knn="2"), "not which images"),
         ("metrics.jsonl", lambda r: r.pop("epoch"), "without an epoch"),
     ],
 )

@@ -118,7 +118,7 @@ def test_packing_and_unpacking():
 rates = st.lists(st.integers(-FULL_RATE, FULL_RATE), min_size=6, max_size=6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(rates, min_size=2, max_size=6), st.integers(0, 2**40))
 def test_predict_keys_belong_to_the_row(rows, seed):
     signed = torch.tensor(rows, dtype=torch.int32)

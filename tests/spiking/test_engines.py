@@ -80,7 +80,7 @@ def plain_loop(spikes, circuit, fixed):
     return counts, margins, pre_at_post, post_at_pre
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1000),
     inhibition=st.sampled_from(["hard", "graded"]),
@@ -144,7 +144,7 @@ def assert_same(engine, inputs, neurons, collect=True):
 
 
 @pytest.mark.parametrize("engine", FAST)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 1000),
     inhibition=st.sampled_from(["hard", "graded"]),

@@ -89,7 +89,7 @@ def test_normalise_clips_and_scales():
 rules = st.sampled_from(["centroid", "pair", "weight-dependent"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rules, st.floats(0.001, 1.0), st.integers(0, 10_000), st.integers(1, 500), st.booleans())
 def test_synapses_stay_in_bounds(rule, eta, seed, n, fixed):
     generator = torch.Generator().manual_seed(seed)

@@ -2,8 +2,8 @@
 
 import math
 
-from deepstdp.report.page.verdict import told_apart
-from deepstdp.report.reading import PROBE, RunView
+from deepstdp.report.page.verdict import gain
+from deepstdp.report.reading import RunView
 
 _MOST_EMPTY, _MOST_SILENT = 0.05, 0.1
 """Shares of clusters and of images that are no illness."""
@@ -23,10 +23,8 @@ def warnings(view: RunView) -> list[str]:
 
 
 def _of_features(view: RunView) -> list[str]:
-    probe, untrained = view.final.get(PROBE), view.untrained.get(PROBE)
-    if probe is None or untrained is None:
-        return []
-    if 100 * (untrained - probe) <= told_apart(probe, untrained, view):
+    found = gain(view)
+    if found is None or found["ci95"][1] >= 0:
         return []
     return [
         "The linear probe ends below the untrained network: training took away more than it "

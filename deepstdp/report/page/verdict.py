@@ -1,11 +1,18 @@
 """The verdict in a sentence."""
 
-import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from jaxtyping import Bool
+
 from deepstdp.comparison.statistics import estimate, paired_difference
-from deepstdp.evaluation.paired import in_words
-from deepstdp.report.reading import PROBE, RunView, baseline_of, finished, paired_by_seed
+from deepstdp.evaluation.paired import in_words, paired_points
+from deepstdp.files import Record
+from deepstdp.report.reading import PROBE, RunView, baseline_of, finished, same_seeds
+
+Right = Bool[np.ndarray, "m"]
+
+_UNKNOWN = "and nothing is kept that tells how much of it is chance"
 
 
 def verdict(groups: Mapping[str, Sequence[RunView]]) -> list[str]:
@@ -26,20 +33,30 @@ def _against(
     name: str, views: Sequence[RunView], base: str, theirs: Sequence[RunView]
 ) -> str | None:
     """One method and the baseline, seed by seed."""
-    pairs = paired_by_seed(finished(views), finished(theirs))
-    if not pairs:
+    runs = same_seeds(finished(views), finished(theirs))
+    if not runs:
         return None
-    gain = 100 * (pairs[0][0] - pairs[0][1])
-    if len(pairs) == 1:
-        half = told_apart(*pairs[0], finished(views)[0])
-        seeds = f"one seed, {half:.1f} points can be told apart"
-        return (
-            f"{name} is {in_words(gain - half, gain + half)} {base}: {gain:+.1f} points, {seeds}."
-        )
+    if len(runs) == 1:
+        return _against_one(name, base, *runs[0])
+    pairs = [(a.final[PROBE], b.final[PROBE]) for a, b in runs]
     found = paired_difference([ours for ours, _ in pairs], [their for _, their in pairs])
     low, high = (100 * end for end in found["ci95"])
     points = f"{100 * found['mean']:+.1f} points [{low:+.1f}, {high:+.1f}]"
     return f"{name} is {in_words(low, high)} {base}: {points}, {len(pairs)} seeds."
+
+
+def _against_one(name: str, base: str, ours: RunView, theirs: RunView) -> str:
+    points = 100 * (ours.final[PROBE] - theirs.final[PROBE])
+    found = None
+    if (ours.summary or {})["val_images"] == (theirs.summary or {})["val_images"]:
+        found = _on_the_same_images(ours.right(), theirs.right())
+    if found is None:
+        return f"{name} and {base}: {points:+.1f} points, one seed, {_UNKNOWN}."
+    low, high = found["ci95"]
+    return (
+        f"{name} is {in_words(low, high)} {base}: {points:+.1f} points [{low:+.1f}, {high:+.1f}] "
+        "on the same images, one seed."
+    )
 
 
 def _of_group(name: str, views: Sequence[RunView]) -> str:
@@ -73,25 +90,29 @@ def _of_group(name: str, views: Sequence[RunView]) -> str:
 
 
 def _one_seed(name: str, probe: float, untrained: float, view: RunView) -> str:
-    half, gain = told_apart(probe, untrained, view), 100 * (probe - untrained)
-    n_val = view.summary["n_val"] if view.summary else 1
+    said = (
+        f"The linear probe has {probe:.1%}, {100 * (probe - untrained):+.1f} points against the "
+        "untrained one's"
+    )
+    found = gain(view)
+    if found is None:
+        return f"{name}: {said}, {_UNKNOWN}."
+    (low, high), n_val = found["ci95"], (view.summary or {})["n_val"]
     return (
-        f"{name}: {in_words(gain - half, gain + half)} the untrained network. "
-        f"The linear probe has {probe:.1%}, {gain:+.1f} points against the untrained one's; on "
-        f"{n_val} images less than {half:.1f} may be chance, and one seed says nothing of others."
+        f"{name}: {in_words(low, high)} the untrained network. {said} [{low:+.1f}, {high:+.1f}] on "
+        f"the same {n_val} images; one seed says nothing of others."
     )
 
 
-def told_apart(probe: float, other: float, view: RunView) -> float:
-    """Points by which two shares of a run's validation images must differ to be told apart.
+def gain(view: RunView) -> Record | None:
+    """What training gained of the linear probe (see ``paired_points``), where that was kept."""
+    return _on_the_same_images(view.right(), view.right(trained=False))
 
-    The difference of two shares of n images has a standard error of at most sqrt(2 p (1 - p) / n).
-    One image right and one wrong are added to each, so that none wrong is not taken for certainty
-    (Agresti and Caffo 2000).
-    """
-    n_val = view.summary["n_val"] if view.summary else 1
-    middle = ((probe + other) / 2 * n_val + 1) / (n_val + 2)
-    return 196 * math.sqrt(2 * middle * (1 - middle) / (n_val + 2))
+
+def _on_the_same_images(ours: Right | None, theirs: Right | None) -> Record | None:
+    if ours is None or theirs is None or len(ours) != len(theirs) or len(ours) == 0:
+        return None
+    return paired_points(ours, theirs)
 
 
 def _percent(values: Sequence[float | None]) -> str:
