@@ -22,7 +22,6 @@ from tests.broken_runs import BeforeStep  # noqa: E402
 from tests.documents import ROOT
 from tests.helpers import image_bytes  # noqa: E402
 
-
 # How long an example takes is the machine's business, which may be busy.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")

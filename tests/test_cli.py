@@ -63,6 +63,14 @@ def test_evaluate_prints_what_the_run_measured(run_dir, capsys):
     assert re.search(r"knn_accuracy: \w.* the untrained network, [+-]\d+\.\d points \[", out)
 
 
+def test_a_folder_of_runs_is_no_run(run_dir, tmp_path, capsys):
+    place = tmp_path / "out" / "stdp" / "seed-0"
+    place.parent.mkdir(parents=True)
+    run_dir.rename(place)
+    assert main(["evaluate", str(tmp_path / "out")]) == 2
+    assert f"give one of them, such as {place}" in capsys.readouterr().err
+
+
 def test_evaluate_without_labels_says_so(run_dir, tmp_path, capsys):
     (tmp_path / "new").mkdir()
     for i in range(20):

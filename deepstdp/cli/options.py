@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from deepstdp.config_files import TRUST_CODE
 from deepstdp.errors import UserError
-from deepstdp.run_dir import RunDir
+from deepstdp.run_dir import CONFIG, RunDir
 
 T = TypeVar("T")
 
@@ -35,8 +35,18 @@ def add_run(parser: ArgumentParser, name: str = "run", **kwargs: Any) -> None:
 
 
 def open_run(args: Namespace) -> RunDir:
-    """The run directory that was given."""
-    return RunDir.open(Path(args.run), args.trust_code)
+    """The run directory that was given.
+
+    Raises:
+        UserError: it is none.
+    """
+    path = Path(args.run)
+    inside = sorted(path.glob(f"*/seed-*/{CONFIG}"))
+    if inside and not (path / CONFIG).exists():
+        raise UserError(
+            f"{path} holds the runs of a comparison: give one of them, such as {inside[0].parent}"
+        )
+    return RunDir.open(path, args.trust_code)
 
 
 def add_other_data(parser: ArgumentParser) -> None:

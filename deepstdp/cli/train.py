@@ -82,7 +82,12 @@ def _closing(summary: Record) -> str:
         if key.startswith("fine_tuned_accuracy_"):
             share = float(key.rpartition("_")[2])
             lines.append(f"fine-tuned on {share:.2g} of the labels: {final[key]:.1%}")
+    if final.get("nmi_labels") is not None:
+        lines.append(
+            f"clusters after the last epoch: NMI with the labels {final['nmi_labels']:.3f}"
+        )
     if summary["n_skipped"]:
         lines.append(f"left out {summary['n_skipped']} files (summary.json names them)")
-    lines.append(f"time: {duration(summary['wall_seconds'])} ({time_shares(seconds)})")
+    spent = duration(summary["wall_seconds"])
+    lines.append(f"time, without start and report: {spent} ({time_shares(seconds)})")
     return "\n".join(lines)

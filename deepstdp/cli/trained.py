@@ -117,4 +117,4 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     else:
         sys.stdout.buffer.write(content)
     for name in skipped:
-        print(f"skipped {printable(name)}: not an image", file=sys.stderr)
+        print(f"skipped {printable(name)}: it cannot be decoded", file=sys.stderr)

@@ -37,8 +37,9 @@ def markdown(comparison: Record) -> str:
     rows = [_row(name, comparison, fractions) for name in methods]
     lines = markdown_table(header, rows)
     n_seeds = len(comparison["seeds"])
-    interval = "+- half the 95 % t-interval" if n_seeds > 1 else "no interval: one seed"
-    lines += ["", f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, {interval}."]
+    seeds = f"{n_seeds} seeds, +- half the 95 % t-interval."
+    one = "One seed: no intervals, and any difference or speed-up may be its chance."
+    lines += ["", seeds if n_seeds > 1 else one]
     bootstrap = [
         f"{name} {_show(record['bootstrap_ratio'], '{:.3f}')}"
         for name, record in versus.items()

@@ -128,7 +128,25 @@ def _energy(record: Record) -> str:
         )
         for name, of_one in energy["microjoules"].items()
     ]
-    return "\n".join([fill(operations, _WIDTH), "", *markdown_table(header, rows)])
+    said = fill(_cost(record), _WIDTH)
+    return "\n".join([fill(operations, _WIDTH), "", *markdown_table(header, rows), "", said])
+
+
+def _cost(record: Record) -> str:
+    """Whether spikes cost more than the ConvNet, in words."""
+    arithmetic = cheapest_arithmetic(record["energy"])
+    joules, n_steps = record["energy"]["microjoules"][arithmetic], record["config"]["timesteps"]
+    ratios = [joules[name] / joules["convnet"] for name in ("spiking", "spiking_held")]
+    cheaper = [
+        point["timesteps"]
+        for point in record["curve"]
+        if point["energy"]["microjoules"][arithmetic]["spiking"] < joules["convnet"]
+    ]
+    until = f"less up to T = {max(cheaper)}" if cheaper else "more at each of these T"
+    return (
+        f"In {arithmetic} an image takes {ratios[0]:.2f} times the ConvNet's energy at T = "
+        f"{n_steps} ({until}), and {ratios[1]:.2f} times with the input held."
+    )
 
 
 def _percent(value: float | None) -> str:

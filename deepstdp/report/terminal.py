@@ -57,7 +57,8 @@ def draw_all(views: Sequence[RunView]) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     columns = _columns(last)
     for name in ("run", "", *(name for _, name, _ in columns)):
-        table.add_column(name, justify="left" if name in ("run", "") else "right")
+        is_number = name not in ("run", "")
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for view, record in zip(views, last, strict=True):
         with _damage_said(view):
             path = Text(f"{view.path.parent.name}/{view.path.name}")

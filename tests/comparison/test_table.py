@@ -58,6 +58,11 @@ def test_rows_by_hand():
     assert len({len(line) for line in lines[:4]}) == 1
 
 
+def test_one_seed_says_what_it_is_worth():
+    one = markdown(COMPARISON | {"seeds": [0]}).splitlines()
+    assert "One seed: no intervals, and any difference or speed-up may be its chance." in one
+
+
 def test_accuracies_from_few_labels_have_columns_of_their_own():
     few = {
         "fine_tuned_accuracy_0.01": estimate(0.2, 0.01),

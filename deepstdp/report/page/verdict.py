@@ -129,4 +129,10 @@ def _probe(level: str) -> str:
 
 def _stability(views: Sequence[RunView]) -> str:
     level = _percent([view.final.get("assignment_stability") for view in views])
-    return f"From epoch to epoch {level} of them keep their cluster." if level else ""
+    largest = _percent([view.final.get("largest_cluster") for view in views])
+    if not level or not largest:
+        return ""
+    return (
+        f"Clustered once more after the last epoch, {level} of them keep their cluster; the "
+        f"largest cluster holds {largest}."
+    )

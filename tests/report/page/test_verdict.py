@@ -86,9 +86,10 @@ def test_methods_are_compared_with_the_baseline(view):
 
 
 def test_what_nothing_can_be_said_of(view):
-    said = verdict({"a": [view(None, None, assignment_stability=0.9)]})[0]
+    said = verdict({"a": [view(None, None, assignment_stability=0.9, largest_cluster=0.25)]})[0]
     assert "no labels" in said
-    assert "90.0 %" in said
+    assert "once more after the last epoch, 90.0 % of them keep their cluster" in said
+    assert "the largest cluster holds 25.0 %" in said
     assert "not finished" in verdict({"a": [view(summary=False)]})[0]
     assert "the untrained network" in verdict({"a": [view(method="none")]})[0]
 
