@@ -116,7 +116,6 @@ def measure_assignment(
     clusters = assignment.labels.cpu().numpy()
     metrics: Metrics = dict.fromkeys(ASSIGNMENT_KEYS)
     metrics |= cluster_sizes(clusters, assignment.n_clusters)
-    metrics |= assignment.diagnostics
     if truth is not None:
         metrics |= agreement_with_labels(clusters, truth.train)
         if val_assignment is not None:
@@ -132,4 +131,4 @@ def measure_assignment(
     if retest is not None:
         same = retest.labels == assignment.labels
         metrics["retest_agreement"] = same.sum().item() / len(same)
-    return metrics
+    return metrics | assignment.diagnostics
