@@ -19,12 +19,14 @@ class Chart:
     Attributes:
         title: above it.
         figure: what plotly draws, as JSON.
+        height: in pixels, kept free until it is drawn, so that nothing moves then.
         note: how to read it.
         wide: whether it takes a row of its own.
     """
 
     title: str
     figure: str
+    height: int
     note: str = ""
     wide: bool = False
 
@@ -52,7 +54,7 @@ def chart(
     figure.update_xaxes(title=x, zeroline=False)
     figure.update_yaxes(title=y, zeroline=False)
     figure.update_layout(**layout)
-    return Chart(title, figure.to_json(), note, wide)
+    return Chart(title, figure.to_json(), figure.layout.height, note, wide)
 
 
 def over_epochs(title: str, figure: go.Figure, y: str, note: str = "") -> Chart:

@@ -157,6 +157,14 @@ def test_another_run_and_another_image_can_be_looked_into(open_page):
     assert page.is_visible("#run-1")
 
 
+def test_nothing_moves_when_a_chart_is_drawn(open_page):
+    page = open_page()
+    height = "document.documentElement.scrollHeight"
+    before = page.evaluate(height)
+    draw_all(page)
+    assert abs(page.evaluate(height) - before) < 10
+
+
 def test_the_theme_changes(open_page):
     page = open_page()
     draw_all(page)
